@@ -12,7 +12,7 @@ from lightinit.formats.accounts import passwords
 from lightinit.formats.azure import goal_state, health, imds, imds_instance, kvp, ovf, ovf_redaction
 from lightinit.formats.certificates import bundle, der, pkcs12, x509
 from lightinit.formats.ssh import given_keys
-from lightinit.formats.user_parts import archive, include, mime, placeholders
+from lightinit.formats.user_parts import archive, first_line, include, mime, placeholders
 from lightinit.model import Certificate, GoalState, SshKey
 from tests.lib.imds_document import DOCUMENT
 from tests.lib.ovf_document import WHOLE
@@ -249,6 +249,11 @@ READERS = (
         ),
     ),
     Reader("user_parts.archive", lambda data: archive.read([text(data), {"content": data}, data])),
+    Reader(
+        "user_parts.first_line",
+        first_line.find_slip,
+        ((b"", b""), (b"#cloud", b""), (b"#", b"\nruncmd:")),
+    ),
     Reader(
         "user_parts.include",
         lambda data: [include.describe(each.url) for each in include.read(data)],

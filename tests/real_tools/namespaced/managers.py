@@ -133,10 +133,12 @@ def dnf() -> Dict[str, Any]:
 
 
 def zypper() -> Dict[str, Any]:
-    repository = {"id": "own", "baseurl": "dir://" + make_rpms(), "type": "plaindir", "gpgcheck": 0}
+    folder = make_rpms()
+    repository = {"id": "own", "baseurl": "dir://" + folder, "type": "plaindir", "gpgcheck": 0}
     os.makedirs("/etc/zypp", exist_ok=True)
     given = {"repos": [repository], "config": {"solver.onlyRequires": True}}
-    return rpms(lambda: None, zypper=given)
+    # It tells by the second in which the folder has changed, and all this may take less than one.
+    return rpms(lambda: os.utime(folder, (2000000000, 2000000000)), zypper=given)
 
 
 def pacman() -> Dict[str, Any]:
