@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 from typing import Any, Dict, Optional, Tuple
 
+from lightinit.datasources.signs import CURRENT
 from lightinit.errors import LightinitError
 from lightinit.formats.instance_id import is_usable_id, normalise_uuid
 from lightinit.host.identity import read_dmi
 from lightinit.host.system import System
 
-CURRENT = "/var/lib/lightinit/instance"
 LIMIT_BYTES = 8 * 1024 * 1024
 
 

@@ -16,8 +16,10 @@ from lightinit.model import NamedTuple
 if TYPE_CHECKING:
     from lightinit.host.media.volumes import Volume
 
-KEPT_INSTANCE = "/var/lib/lightinit/instance/instance.json"
-FINISHED = "/var/lib/lightinit/instance/sem/stage.final"
+# The instance of this machine, if there is one.
+CURRENT = "/var/lib/lightinit/instance"
+KEPT_INSTANCE = CURRENT + "/instance.json"
+FINISHED = CURRENT + "/sem/stage.final"
 KEY = "evidence"  # in System.remembered
 # Those of all datasources.
 LABELS = ("cidata", "config-2")

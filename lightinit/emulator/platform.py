@@ -116,12 +116,7 @@ class Platform:
                 cannot be made or read.
         """
         self._certificates.prepare()
-        try:
-            self._log = RequestLog(self._log_path)
-        except OSError as error:
-            raise EmulatorError(
-                "cannot write the log %s: %s" % (self._log_path, error.strerror)
-            ) from error
+        self._log = RequestLog(self._log_path)
         try:
             for name, role in self._roles.items():
                 server = Server(

@@ -27,7 +27,7 @@ from lightinit.datasources.nocloud.places import (
 )
 from lightinit.datasources.nocloud.settings import LABEL, SETTINGS, check_settings, is_url
 from lightinit.datasources.nocloud.sign import find_sign
-from lightinit.datasources.signs import Evidence, gather
+from lightinit.datasources.signs import CURRENT, Evidence, gather
 from lightinit.errors import LightinitError, ProvisioningError
 from lightinit.formats.hostname import short_names_first
 from lightinit.formats.nocloud.meta_data import INSTANCE_ID, read_keys, settle_id
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from lightinit.host.network.http import OnRequest
 
 LOG = logging.getLogger("lightinit.nocloud")
-PROVISIONED = "/var/lib/lightinit/instance"
 LOOK_EVERY_S = 0.5
 # How cloud-init calls them in v1.subplatform.
 SUBPLATFORMS = {"volume": "config-disk (%s)"}
@@ -78,7 +77,7 @@ class NoCloudDatasource(Datasource):
         """
         if find_sign(self._evidence, self.options).found:
             return True
-        return False if self.system.exists(PROVISIONED) else None
+        return False if self.system.exists(CURRENT) else None
 
     def why_unusable(self) -> str:
         """Why no seed can be read. Where a word or the settings say that there must be one, nothing

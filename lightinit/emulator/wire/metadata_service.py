@@ -87,12 +87,7 @@ class MetadataPlatform:
         Raises:
             EmulatorError: the address cannot be used, or the log cannot be written.
         """
-        try:
-            self._log = RequestLog(self._log_path)
-        except OSError as error:
-            raise EmulatorError(
-                "cannot write the log %s: %s" % (self._log_path, error.strerror)
-            ) from error
+        self._log = RequestLog(self._log_path)
         self._server = Server(self.NAME, self._play, self._log, self._latency_s)
         try:
             self.endpoint = self._server.bind(self._address)

@@ -7,6 +7,7 @@ import threading
 import time
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
+from lightinit.emulator.errors import EmulatorError
 from lightinit.emulator.wire.faults import FaultStep
 from lightinit.emulator.wire.messages import Request
 
@@ -27,6 +28,9 @@ class RequestLog:
 
     Args:
         path: a file; a line is appended for each request. None for no file.
+
+    Raises:
+        EmulatorError: the file cannot be written.
     """
 
     def __init__(self, path: Optional[str] = None) -> None:
@@ -35,7 +39,10 @@ class RequestLog:
         self._connections: List[Dict[str, Any]] = []
         self._open_requests = self._happened = 0
         # Open until close().
-        self._file = open(path, "a", encoding="utf-8") if path else None  # noqa: SIM115
+        try:
+            self._file = open(path, "a", encoding="utf-8") if path else None  # noqa: SIM115
+        except OSError as error:
+            raise EmulatorError("cannot write the log %s: %s" % (path, error.strerror)) from error
 
     def open(self, server: str, client: str, number: int) -> int:
         """Record a connection. The first 10000 are kept.

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from posixpath import normpath
 
+from lightinit.formats.cloud_config.readers.section import Section
+
 CLOSED = (
     "/bin",
     "/boot",
@@ -45,6 +47,25 @@ CLOSED = (
     "/var/lib/lightinit",
 )
 WHAT = "a login needs what is there"
+
+
+def read_place(section: Section, key: str, example: str) -> str:
+    """The path of a file to write, "" if there is none. If it is no absolute path, or one of these,
+    that is a mistake.
+
+    Args:
+        section: where it is given.
+        key: its key.
+        example: a path that is right, for the mistake.
+    """
+    path = section.line(key).strip()
+    what = "" if path.startswith("/") else "it is no absolute path"
+    if not what and is_closed(path):
+        what = WHAT
+    if not path or not what:
+        return path
+    section.wrong(key, what, "such as " + example)
+    return ""
 
 
 def is_closed(path: str) -> bool:

@@ -6,7 +6,7 @@ import re
 from typing import Any, List, Mapping, Tuple
 
 from lightinit.formats.cloud_config.mistakes import Mistake
-from lightinit.formats.cloud_config.places import WHAT, is_closed
+from lightinit.formats.cloud_config.places import read_place
 from lightinit.formats.cloud_config.readers.section import Section
 from lightinit.formats.timezone import is_zone_name
 from lightinit.model import NamedTuple
@@ -130,13 +130,7 @@ def _config(section: Section) -> GivenNtpConfig:
     if config is None:
         return GivenNtpConfig()
     config.know(OF_CONFIG)
-    path = config.line("confpath").strip()
-    if path and not path.startswith("/"):
-        config.wrong("confpath", "it is no absolute path", "such as /etc/chrony/chrony.conf")
-        path = ""
-    if path and is_closed(path):
-        config.wrong("confpath", WHAT, "such as /etc/chrony/chrony.conf")
-        path = ""
+    path = read_place(config, "confpath", "/etc/chrony/chrony.conf")
     service = config.line("service_name").strip()
     if service and not _WORD.match(service):
         config.wrong("service_name", "no service has this name", "such as chrony")

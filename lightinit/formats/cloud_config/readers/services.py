@@ -6,7 +6,7 @@ import re
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from lightinit.formats.cloud_config.mistakes import Mistake
-from lightinit.formats.cloud_config.places import WHAT, is_closed
+from lightinit.formats.cloud_config.places import WHAT, is_closed, read_place
 from lightinit.formats.cloud_config.readers.section import FALSE, Section, written
 from lightinit.model import NamedTuple
 
@@ -144,13 +144,7 @@ def _locale(given: Section) -> Tuple[str, str]:
     if locale and not _LOCALE.match(locale):
         given.wrong("locale", "no locale has this name", "such as de_DE.UTF-8")
         locale = ""
-    path = given.line("locale_configfile").strip()
-    if path and not path.startswith("/"):
-        given.wrong("locale_configfile", "it is no absolute path", "such as /etc/default/locale")
-        path = ""
-    if path and is_closed(path):
-        given.wrong("locale_configfile", WHAT, "such as /etc/default/locale")
-        path = ""
+    path = read_place(given, "locale_configfile", "/etc/default/locale")
     if path and not locale:
         what = "it has no effect without `locale`"
         given.wrong("locale_configfile", what, "write `locale`, too")
