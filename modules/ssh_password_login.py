@@ -23,7 +23,8 @@ from lightinit.host.ssh.dropbear import read_option_texts
 from lightinit.host.ssh.server import SshServer
 from lightinit.host.ssh.servers import find_server, list_servers
 from lightinit.host.system import System
-from lightinit.login.asking import ask, ask_beside, find_fault, find_fault_in, read_config
+from lightinit.login.answers import ask_beside, stop_asking_beside
+from lightinit.login.asking import ask, find_fault, find_fault_in, read_config
 from lightinit.model import Instance, Outcome, User
 from lightinit.settings import ModuleSettings
 
@@ -50,6 +51,7 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
     Raises:
         ProvisioningError: sshd finds fault with its configuration, or nobody could log in.
     """
+    stop_asking_beside(system)
     kept_login: Tuple[str, ...] = ()
     if settings.get("logins") is not None:
         from lightinit.accounts.given.logins import lay_over
@@ -118,7 +120,7 @@ def foresee(instance: Instance, system: System, settings: ModuleSettings) -> Non
     if wished is None or not server.can_be_configured(system):
         return
     if read_config(system, server).is_for_all:
-        ask_beside(partial(_find_policy, system, server, admin, wished))
+        ask_beside(system, partial(_find_policy, system, server, admin, wished))
 
 
 def _cannot_be_configured(system: System, wished: bool) -> Outcome:

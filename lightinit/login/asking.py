@@ -1,7 +1,7 @@
 """Asks the SSH server which configuration is in force for a login.
 
 sshd starts slowly on a small machine. So an answer is kept while the files on which it depends stay
-unchanged, and all callers share it. :func:`ask_once` does so for the other programs that are asked.
+unchanged, and all callers share it, see :mod:`lightinit.login.answers`.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ from __future__ import annotations
 import logging
 import os
 import re
-import threading
 import time
-from typing import Callable, Dict, Iterable, List, Sequence, Tuple, TypeVar
+from typing import Dict, List, Sequence, Tuple
 from weakref import WeakKeyDictionary
 
 from lightinit.digits import read_digits
-from lightinit.errors import LightinitError, ProvisioningError
+from lightinit.errors import ProvisioningError
 from lightinit.formats.ssh import origins, sshd_config
 from lightinit.formats.ssh.effective import Effective
 from lightinit.host.network.interfaces import reachable_addresses, source_address_to
 from lightinit.host.ssh import config_files
 from lightinit.host.ssh.server import LoginAttempt, SshServer
 from lightinit.host.system import System
+from lightinit.login.answers import ask_once, is_settled, states_of
 from lightinit.model import NamedTuple
 
 LOG = logging.getLogger("lightinit.login")
@@ -33,7 +33,6 @@ ACCOUNTS = ("/etc/passwd", "/etc/group")
 FOLDER = "/etc/ssh"
 # useradd gives people's accounts no lower number; login.defs may set a higher one.
 LEAST_UID = 1000
-Kept = TypeVar("Kept")
 
 
 class Reply(NamedTuple):
@@ -89,75 +88,8 @@ class KeptConfig(NamedTuple):
     state: Tuple[object, ...]
 
 
-class KeptAnswer:
-    """An answer of a program, or the promise of one that was asked in another thread.
-
-    Attributes:
-        is_there: set when the asking has ended.
-        answers: the answer; empty until then, and after an error.
-    """
-
-    def __init__(self) -> None:
-        self.is_there = threading.Event()
-        self.answers: List[object] = []
-
-
-_ANSWERS: "WeakKeyDictionary[System, Dict[object, KeptAnswer]]" = WeakKeyDictionary()
 _QUOTED = re.compile(r'^\s*"', re.MULTILINE)
-_LOCK = threading.Lock()
 _CONFIGS: "WeakKeyDictionary[System, Dict[str, KeptConfig]]" = WeakKeyDictionary()
-# A change within the same tick of the kernel's clock may leave no trace in a file's status.
-SETTLED_NS = 20 * 1000 * 1000  # two ticks of the slowest clock
-
-
-def ask_once(system: System, key: Tuple[object, ...], ask_now: Callable[[], Kept]) -> Kept:
-    """The answer of a program, which is asked only once. If another thread asks it just now, this
-    waits for that answer.
-
-    Args:
-        system: the machine.
-        key: the question, and the state of all on which the answer depends, see
-            :func:`states_of`.
-        ask_now: asks the program.
-    """
-    while True:
-        with _LOCK:
-            kept = _ANSWERS.setdefault(system, {})
-            known = kept.get(key)
-            if known is None:
-                ours = kept[key] = KeptAnswer()
-        if known is None:
-            break
-        known.is_there.wait()
-        for answer in known.answers:
-            return answer  # type: ignore[return-value]
-    try:
-        ours.answers.append(ask_now())
-    except BaseException:
-        kept.pop(key)
-        raise
-    finally:
-        ours.is_there.set()
-    return ours.answers[0]  # type: ignore[return-value]
-
-
-def ask_beside(work: Callable[[], object]) -> None:
-    """Begin to ask in a thread. Whoever has the same question later waits for its answer.
-
-    Args:
-        work: asks. Its errors are dropped: the same question will show them.
-    """
-
-    def ask_quietly() -> None:
-        try:
-            work()
-        except (LightinitError, OSError) as error:
-            LOG.debug("asked ahead: %s", error)
-
-    try:
-        threading.Thread(target=ask_quietly, daemon=True).start()
-    except RuntimeError:  # no further thread can be started
-        LOG.debug("nothing is asked ahead")
 
 
 def read_config(system: System, server: SshServer) -> Config:
@@ -294,27 +226,3 @@ def _list_others(system: System) -> Tuple[str, ...]:
 def _is_person(fields: Sequence[str]) -> bool:
     number = read_digits(fields[2]) if len(fields) == 7 else None
     return number is not None and number >= LEAST_UID
-
-
-def states_of(system: System, paths: Iterable[str]) -> Tuple[object, ...]:
-    """A value that changes if one of the files changes, or comes or goes."""
-    state: List[object] = []
-    for path in paths:
-        try:
-            status = system.file_status(path)
-        except OSError:
-            state.append((path, None))
-            continue
-        state.append((path, status.st_ino, status.st_size, status.st_ctime_ns))
-    return tuple(state)
-
-
-def is_settled(state: Tuple[object, ...], now_ns: int) -> bool:
-    """Whether any further change would show: nothing has changed just now.
-
-    Args:
-        state: as :func:`states_of` returned it.
-        now_ns: the time at which the files were read, since 1970.
-    """
-    times = [each[3] for each in state if isinstance(each, tuple) and len(each) > 3]
-    return all(now_ns - changed_ns > SETTLED_NS for changed_ns in times)

@@ -14,7 +14,7 @@ from lightinit.host.files.reach import Barrier, find_barrier
 from lightinit.host.ssh.server import SshServer
 from lightinit.host.system import System
 from lightinit.login import key_files
-from lightinit.login.asking import ask_once, states_of
+from lightinit.login.answers import ask_once, states_of
 from lightinit.login.question import Question
 from lightinit.model import NamedTuple
 

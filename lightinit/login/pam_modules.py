@@ -12,6 +12,7 @@ from lightinit.formats.pam import access, conditions, limits
 from lightinit.formats.pam.stack import PamEntry, read_stack
 from lightinit.host.system import System
 from lightinit.login import asking
+from lightinit.login.answers import ask_once, states_of
 from lightinit.login.question import Question
 from lightinit.model import NamedTuple
 
@@ -208,8 +209,8 @@ def _removes_nologin(system: System) -> bool:
     systemctl = system.tool("systemctl")
     if systemctl is None:
         return False
-    key = ("systemd", asking.states_of(system, [systemctl]))
-    said = asking.ask_once(system, key, partial(_ask_version, system, systemctl))
+    key = ("systemd", states_of(system, [systemctl]))
+    said = ask_once(system, key, partial(_ask_version, system, systemctl))
     match = re.match(r"systemd ([0-9]{1,6})", said)
     return match is None or int(match.group(1)) < KEEPS_NOLOGIN
 

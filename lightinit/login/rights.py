@@ -13,7 +13,7 @@ from lightinit.formats.accounts.privileges import list_includes
 from lightinit.host.accounts import effect
 from lightinit.host.accounts.privileges import SUDOERS, SUDOERS_FOLDER
 from lightinit.host.system import System
-from lightinit.login.asking import ask_once, states_of
+from lightinit.login.answers import ask_once, states_of
 from lightinit.login.pam_modules import find_service, judge_stage
 from lightinit.login.question import Question
 

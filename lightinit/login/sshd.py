@@ -8,18 +8,20 @@ verdict is that nobody is.
 
 from __future__ import annotations
 
+import os
+import stat
 from typing import List, Sequence, Tuple
 
 from lightinit.formats.ssh import login_limits, login_rules, login_words, origins
 from lightinit.formats.ssh.effective import Effective
+from lightinit.host.files.access import OTHERS_MAY_WRITE
 from lightinit.host.ssh.server import SshServer
 from lightinit.host.ssh.servers import find_answering
 from lightinit.host.system import System
-from lightinit.login import asking
+from lightinit.login import asking, key_files
 from lightinit.login.opening_keys import Refusal, usable_keys
 from lightinit.login.places import list_places
 from lightinit.login.question import Answer, Question
-from lightinit.login.sshd_files import find_no_host_key, judge_root
 from lightinit.model import NamedTuple
 
 HINTS = {
@@ -129,10 +131,10 @@ def _judge(
     doubts = []
     if lists.doubt:
         doubts.append("%s may not be able to log in: %s" % (question.who.user, lists.doubt))
-    root, root_doubt = judge_root(question, effective)
+    root, root_doubt = _judge_root(question, effective)
     for why in (
         login_limits.refuse_session(effective),
-        find_no_host_key(question, effective),
+        _find_no_host_key(question, effective),
         root,
     ):
         if why:
@@ -163,3 +165,43 @@ def _judge(
 def _has_socket(system: System) -> bool:
     """Whether systemd listens instead of sshd; then ListenAddress has no effect."""
     return bool(system.glob("/etc/systemd/system/sockets.target.wants/ssh*.socket"))
+
+
+def _find_no_host_key(question: Question, effective: Effective) -> str:
+    """Why no host key of sshd's can be used; "" if that is not certain."""
+    for word in ("hostcertificate", "hostkeyagent"):
+        if effective.words(word, ["none"]) != ["none"]:
+            return ""
+    kinds = []
+    for path in effective.values("hostkey"):
+        words = question.system.read_text(path + ".pub").split()
+        if not words or not question.system.exists(path):
+            return ""  # it may be made later, or has another type
+        kinds.append(words[0])
+    return login_limits.refuse_host_keys(effective, kinds)
+
+
+def _judge_root(question: Question, effective: Effective) -> Tuple[str, str]:
+    """(why sshd ends each session because of ChrootDirectory, what may end it).
+
+    sshd demands that the directory and all above it are root's, and nobody else's to write.
+    """
+    value, needs_shell = login_limits.split_root(effective)
+    if not value or not question.system.live:
+        return "", ""
+    root = key_files.expand(question.account, value)
+    place = ""
+    for name in root.rstrip("/").split("/"):
+        place = place.rstrip("/") + "/" + name
+        try:
+            status = os.stat(question.system.path(place))
+        except OSError:
+            return "ChrootDirectory %s does not exist" % root, ""
+        if not stat.S_ISDIR(status.st_mode):
+            return "%s in ChrootDirectory %s is no directory" % (place, root), ""
+        if status.st_uid != 0 or status.st_mode & OTHERS_MAY_WRITE:
+            why = "ChrootDirectory %s: %s is not root's, or others may write to it"
+            return why % (root, place), ""
+    if needs_shell and not question.system.exists(root + question.account.shell):
+        return "", "ChrootDirectory %s has no %s" % (root, question.account.shell)
+    return "", ""

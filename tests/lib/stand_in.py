@@ -19,14 +19,11 @@ class LiveRoot(System):
 
     def __init__(self, root: Any, clock: Optional[Clock] = None) -> None:
         super().__init__(str(root), clock)
+        self._scratch = System(str(root))
         self.live = True
 
     def path(self, name: str, follow_last: bool = True) -> str:
-        self.live = False
-        try:
-            return super().path(name, follow_last)
-        finally:
-            self.live = True
+        return self._scratch.path(name, follow_last)
 
 
 class StandIn(LiveRoot):

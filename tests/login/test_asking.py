@@ -15,7 +15,7 @@ import pytest
 from lightinit.host.command import Completed
 from lightinit.host.ssh.sshd import Sshd
 from lightinit.host.system import READ_LIMIT_BYTES
-from lightinit.login import asking
+from lightinit.login import answers, asking
 from tests.lib.stand_in import StandIn
 
 CONFIG = "Include /etc/ssh/sshd_config.d/*.conf\nHostKey /etc/keys/mine\n"
@@ -130,11 +130,37 @@ def test_who_asks_what_is_asked_just_now_waits_for_that_answer(tmp_path: Path, f
     system = Slow(tmp_path)
     put(system, "/etc/ssh/sshd_config", CONFIG)
     system.fails = fails
-    asking.ask_beside(lambda: asking.ask(system, Sshd(), "bob"))
+    answers.ask_beside(system, lambda: asking.ask(system, Sshd(), "bob"))
     assert system.is_asked.wait(60) and system.runs == []
     threading.Timer(0.1, system.may_answer.set).start()
     assert asking.ask(system, Sshd(), "bob").effective.words("usepam") == ["yes"]
     assert options(system) == ["-T"] * (1 + fails), "after an error it is asked again"
+
+
+def test_what_was_asked_ahead_and_is_outrun_asks_nothing_more(tmp_path: Path) -> None:
+    """The thread that asks ahead may stand still until the configuration has changed: then it would
+    ask about one that is gone.
+    """
+    system, ends = Slow(tmp_path), threading.Event()
+    put(system, "/etc/ssh/sshd_config", CONFIG)
+
+    def ask_ahead() -> None:
+        try:
+            asking.ask(system, Sshd(), "bob")
+            asking.ask(system, Sshd(), "eve")
+        finally:
+            ends.set()
+
+    answers.ask_beside(system, ask_ahead)
+    assert system.is_asked.wait(60)
+    answers.stop_asking_beside(system)
+    system.may_answer.set()
+    assert ends.wait(60)
+    assert options(system) == ["-T"], "nothing about eve"
+    asking.ask(system, Sshd(), "bob")
+    assert options(system) == ["-T"], "what was asked already counts"
+    asking.ask(system, Sshd(), "eve")
+    assert options(system) == ["-T", "-T"], "others may ask"
 
 
 def test_without_an_answer_the_fault_is_asked_for_once(tmp_path: Path) -> None:

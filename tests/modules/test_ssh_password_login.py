@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 import pytest
 
@@ -204,24 +204,56 @@ def test_a_second_file_that_cannot_be_written_undoes_the_first(host: Host) -> No
     assert host.get(MAIN) == "Port 22\n"
 
 
-@pytest.mark.parametrize("config, asked_ahead", [(INCLUDE, 2), ("Match User bob\nPort 2\n", 0)])
-def test_sshd_is_asked_ahead_and_not_again(tmp_path: Any, config: str, asked_ahead: int) -> None:
-    """While useradd makes the account. Then only the new configuration is left to ask about."""
-    system = StandIn(tmp_path, ["sshd"], Completed(0, "passwordauthentication no\n", ""))
-    for name, text in ((MAIN, config), ("/run/sshd/x", ""), ("/var/run/sshd/x", "")):
-        os.makedirs(os.path.dirname(system.path(name)), exist_ok=True)
-        with open(system.path(name), "w", encoding="ascii") as handle:
+class AskedAhead(StandIn):
+    """Its sshd has no objections. Other threads than the first stand still after their first
+    question until they may go on.
+    """
+
+    def __init__(self, folder: Any, config: str) -> None:
+        super().__init__(folder, ["sshd"], Completed(0, "passwordauthentication no\n", ""))
+        self.may_go_on, self.before = threading.Event(), set(threading.enumerate())
+        for name, text in ((MAIN, config), ("/run/sshd/x", ""), ("/var/run/sshd/x", "")):
+            self.put(name, text)
+
+    def put(self, name: str, text: str) -> None:
+        os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
+        with open(self.path(name), "w", encoding="ascii") as handle:
             handle.write(text)
+
+    def file_status(self, name: str) -> os.stat_result:
+        if self.runs and threading.current_thread() not in self.before:
+            assert self.may_go_on.wait(60)
+        return super().file_status(name)
+
+    def let_go_on(self) -> None:
+        """Returns when the other threads have ended."""
+        self.may_go_on.set()
+        for thread in set(threading.enumerate()) - self.before:
+            thread.join(60)
+
+    def asked(self) -> List[str]:
+        """How sshd was started."""
+        return [run.split()[1] for run in self.runs]
+
+
+@pytest.mark.parametrize("config, asked_ahead", [(INCLUDE, 2), ("Match User bob\nPort 2\n", 0)])
+@pytest.mark.parametrize("is_outrun", [False, True], ids=["in time", "outrun"])
+def test_sshd_is_asked_ahead_and_not_again(
+    tmp_path: Any, config: str, asked_ahead: int, is_outrun: bool
+) -> None:
+    """While useradd makes the account. Then only the new configuration is left to ask about. If the
+    module has put that in place before the thread that asks ahead goes on, this asks no more.
+    """
+    system = AskedAhead(tmp_path, config)
     instance = Instance("id", admin=User("bob", (SshKey("x"),), False))
-    before = set(threading.enumerate())
     ssh_password_login.foresee(instance, system, {"policy": "platform"})
-    for thread in set(threading.enumerate()) - before:
-        thread.join(60)
-    assert [run.split()[1] for run in system.runs] == ["-T", "-t"][:asked_ahead]
-    with open(system.path("/etc/passwd"), "w", encoding="ascii") as handle:
-        handle.write("bob:x:1000:1000::/home/bob:/bin/sh\n")
+    if not is_outrun:
+        system.let_go_on()
+        assert system.asked() == ["-T", "-t"][:asked_ahead]
+    system.put("/etc/passwd", "bob:x:1000:1000::/home/bob:/bin/sh\n")
     ssh_password_login.apply(instance, system, {"policy": "platform"})
-    assert [run.split()[1] for run in system.runs] == ["-T", "-t", "-T"]
+    system.let_go_on()
+    assert system.asked() == ["-T", "-t", "-T"]
 
 
 def test_nothing_is_asked_ahead_that_nobody_wants_to_know(tmp_path: Any) -> None:

@@ -6,6 +6,7 @@ So a faulty file never has the final name, not even for a moment.
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import contextmanager
 from typing import Iterator
 
@@ -13,11 +14,14 @@ from lightinit.host.files.text import encode_text
 from lightinit.host.system import System
 
 FOLDER = "/run/lightinit/candidates"
+# A thread that asks ahead may check a file of the same name.
+_LOCK = threading.Lock()
 
 
 @contextmanager
 def candidate(system: System, path: str, text: str, mode: int) -> Iterator[str]:
-    """Write a candidate for the file ``path``, and remove it at the end of the block.
+    """Write a candidate for the file ``path``, and remove it at the end of the block. Another
+    thread's waits for that.
 
     Args:
         system: the machine.
@@ -32,9 +36,10 @@ def candidate(system: System, path: str, text: str, mode: int) -> Iterator[str]:
         ProvisioningError: the candidate cannot be written.
     """
     place = "%s/%s" % (FOLDER, os.path.basename(path))
-    system.make_dir(FOLDER, 0o700)
-    system.write(place, encode_text(text), mode, durable=False)
-    try:
-        yield place
-    finally:
-        system.remove(place)
+    with _LOCK:
+        system.make_dir(FOLDER, 0o700)
+        system.write(place, encode_text(text), mode, durable=False)
+        try:
+            yield place
+        finally:
+            system.remove(place)
