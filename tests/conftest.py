@@ -3,7 +3,8 @@ skipped ones lacked.
 
 LIGHTINIT_TESTS=quick leaves out the tests with the mark `long`, LIGHTINIT_TESTS=long all others.
 If files or folders are named, all of them run. LIGHTINIT_CASES=first leaves out all but the first
-case of each test that has cases, also there.
+case of each test that has cases, also there. With LIGHTINIT_ONCE_MORE failed tests run again, see
+tests/lib/once_more.py.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, Generator, List, Optional
 
 import pytest
 
+from tests.lib import once_more
 from tests.lib.cases import first_cases
 from tests.lib.scratch import HERE
 from tests.lib.skips import summary
@@ -73,8 +75,15 @@ def pytest_collection_modifyitems(config: Any, items: List[Any]) -> None:
     items[:] = kept
 
 
+def pytest_sessionfinish(session: Any) -> None:
+    """Tell unsteady tests from failed ones."""
+    session.config.unsteady = once_more.run_again(session)
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Tell it in a line for each tool, and not for each test."""
+    """Tell what is unsteady; and what was skipped in a line for each tool, not for each test."""
+    for test in getattr(terminalreporter.config, "unsteady", []):
+        terminalreporter.write_line("%s %s" % (once_more.MARK, test))
     skipped = terminalreporter.stats.get("skipped", [])
     reasons = [report.longrepr[2].replace("Skipped: ", "", 1) for report in skipped]
     if reasons:

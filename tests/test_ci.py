@@ -61,3 +61,5 @@ def test_the_table_ends_with_the_longest_part() -> None:
     assert lines[2].split() == ["a", "7", "3", "ok"]
     assert lines[3].split() == ["whole", "0", "7"]
     assert lines[-1] == "longest: b"
+    schedule.unsteady = ["tests/test_a.py::test_b"]
+    assert schedule.table().splitlines()[-1] == "UNSTEADY, mend it: tests/test_a.py::test_b"

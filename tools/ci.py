@@ -1,7 +1,7 @@
 """Runs the parts of ``.ci/run`` in parallel: parts that wait run beside parts that compute.
 
 Each part is a target of the Makefile. Its output goes into build/ci/PART.log. A line says when a
-part begins and when it ends. The last lines of its log follow, or the whole log if the part failed.
+part X unsteady tests: they failed, and passed when they were run again (tests/lib/once_more.py).
 A table at the end lists the seconds. The exit status is 1 if a part failed.
 """
 
@@ -25,6 +25,7 @@ SAY_EVERY_S = 60.0
 LIMIT_S = 85 * 60.0
 END_S = 10.0
 CLOSING = re.compile(r"\d+ (passed|failed|skipped|error)")
+UNSTEADY = re.compile(r"^UNSTEADY (\S.*)$", re.MULTILINE)
 OK, FAILED, NOT_RUN, CUT_OFF = "ok", "FAILED", "not run", "cut off"
 
 
@@ -89,7 +90,9 @@ class Running:
         self.began_s = time.monotonic()
         self.cpu_s = 0.0  # of all its processes
         # vm-test depends on deb, which must not be built twice at the same time.
-        env = dict(os.environ, **({} if part.name == "deb" else {"LIGHTINIT_DEB": "done"}))
+        env = dict(os.environ, LIGHTINIT_ONCE_MORE="yes")
+        if part.name != "deb":
+            env["LIGHTINIT_DEB"] = "done"
         with open(self.log, "wb") as output:
             self.process = subprocess.Popen(
                 ["make", part.name],
@@ -140,6 +143,7 @@ class Schedule:
         self._began_s = self._said_s = time.monotonic()
         # The outcome, the seconds, and the seconds of CPU time.
         self.ended: Dict[str, Tuple[str, float, float]] = {}
+        self.unsteady: List[str] = []  # the tests
         self.stopped = False  # by a signal
 
     def run(self) -> None:
@@ -190,7 +194,9 @@ class Schedule:
         self._running.remove(running)
         self.ended[name] = (outcome, age_s, running.cpu_s)
         self._say("%s: %s after %d s" % (name, outcome, age_s))
-        show(running.log, outcome != OK)
+        unsteady = find_unsteady(running.log)
+        self.unsteady += unsteady
+        show(running.log, outcome != OK or bool(unsteady))
 
     def _elapsed_s(self) -> float:
         return time.monotonic() - self._began_s
@@ -200,14 +206,17 @@ class Schedule:
         print("[%5d s] %s" % (self._elapsed_s(), text), flush=True)
 
     def table(self) -> str:
-        """The parts with their seconds, longest first; the whole; and which was the longest."""
+        """The parts with their seconds, longest first; the whole; which was the longest; and the
+        unsteady tests.
+        """
         rows = sorted(self.ended.items(), key=lambda row: -row[1][1])
         lines = ["%-16s %8s %8s" % ("part", "seconds", "CPU")]
         for name, (outcome, age_s, cpu_s) in rows:
             lines.append("%-16s %8d %8d  %s" % (name, age_s, cpu_s, outcome))
         cpu_s = sum(row[1][2] for row in rows)
         lines.append("%-16s %8d %8d" % ("whole", self._elapsed_s(), cpu_s))
-        return "\n".join(lines + ["longest: %s" % rows[0][0] if rows else "nothing was run"])
+        lines.append("longest: %s" % rows[0][0] if rows else "nothing was run")
+        return "\n".join(lines + ["UNSTEADY, mend it: %s" % test for test in self.unsteady])
 
 
 def may_run_beside(part: Part, running: Sequence[Part], cores: float) -> bool:
@@ -215,6 +224,12 @@ def may_run_beside(part: Part, running: Sequence[Part], cores: float) -> bool:
     if part.alone or any(each.alone for each in running):
         return False
     return sum(each.cores for each in running) + part.cores <= cores + 0.01
+
+
+def find_unsteady(log: str) -> List[str]:
+    """The tests that a log calls unsteady."""
+    with open(log, encoding="utf-8", errors="replace") as handle:
+        return UNSTEADY.findall(handle.read())
 
 
 def show(log: str, whole: bool) -> None:
