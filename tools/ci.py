@@ -1,7 +1,8 @@
 """Runs the parts of ``.ci/run`` in parallel: parts that wait run beside parts that compute.
 
 Each part is a target of the Makefile. Its output goes into build/ci/PART.log. A line says when a
-part X unsteady tests: they failed, and passed when they were run again (tests/lib/once_more.py).
+part begins and when it ends. The last lines of its log follow, or all of it if the part failed or
+has unsteady tests: they failed, and passed when they were run again (tests/lib/once_more.py).
 A table at the end lists the seconds. The exit status is 1 if a part failed.
 """
 
