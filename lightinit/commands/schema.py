@@ -1,18 +1,21 @@
-"""``lightinit schema FILE``: checks a ``#cloud-config``, or each in user data of several parts,
-without running it.
+"""``lightinit schema FILE``: checks user data without running them: a ``#cloud-config``, or each of
+several parts. Of a script, it says whether it is one.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from typing import List, Tuple
+from typing import List, Optional, Tuple
 
 from lightinit.commands import terminal
 from lightinit.errors import EXIT_FAILED, EXIT_NO_INPUT, EXIT_OK, MalformedError, RefusedError
 from lightinit.formats.cloud_config import document, schema
 from lightinit.formats.cloud_config.mistakes import Mistake
 from lightinit.host.system import System
+from lightinit.model import Instance
+from lightinit.state import CURRENT, State, current_instance
 from lightinit.user_data.checking import check_parts
 from lightinit.user_data.parts import unwrap
 
@@ -26,7 +29,7 @@ def run(system: System, arguments: argparse.Namespace) -> int:
     name, data = arguments.file, _read(arguments.file)
     if name == "-":
         name = "standard input"
-    parts = check_parts(system, name, data)
+    parts = check_parts(system, name, data, _find_instance(system))
     if parts is None:
         mistakes = check(data)
         lost = sum(not each.has_effect for each in mistakes)
@@ -64,6 +67,14 @@ def check(data: bytes) -> Tuple[Mistake, ...]:
         return (*found, *schema.check(document.read(data)))
     except MalformedError as error:
         return (*found, _as_mistake(error))
+
+
+def _find_instance(system: System) -> Optional[Instance]:
+    """This machine's instance, for templates; None if there is none that may be read."""
+    recorded = current_instance(system)
+    if recorded is None or not os.access(system.path(CURRENT + "/instance.json"), os.R_OK):
+        return None
+    return State(system, recorded).load_instance()
 
 
 def _as_mistake(error: MalformedError) -> Mistake:

@@ -39,6 +39,7 @@ class Part(NamedTuple):
         identity: the hash of what the owner wrote, for its mark.
         is_whole: whether it is the whole document, and no part of a container.
         filename: the name that its owner gave it, or "".
+        is_rendered: whether a template became it.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Part(NamedTuple):
     identity: str
     is_whole: bool
     filename: str = ""
+    is_rendered: bool = False
 
 
 class Collected(NamedTuple):
@@ -230,6 +232,7 @@ def _make_part(piece: Piece, kind: Kind, form: str) -> Part:
         piece.identity or sha256(piece.data).hexdigest(),
         not piece.depth,
         piece.filename,
+        bool(piece.identity),
     )
 
 

@@ -53,6 +53,8 @@ class Script(Kind):
                 why="it does not begin with #!",
                 hint=ONLY_SCRIPTS,
             )
+        if read_interpreter(data) is None:
+            raise _missing(which, "")
 
     def check_machine(self, which: str, data: bytes) -> None:
         """Refuse a script whose interpreter is missing or not executable."""
@@ -62,13 +64,7 @@ class Script(Kind):
             path = interpreter.path
         if path and _can_execute(os.path.join("/", path)):
             return
-        # The error names only the program: its argument may be a secret.
-        raise ProvisioningError(
-            "interpreter of the custom data is missing",
-            which=which,
-            interpreter=path[:80],
-            hint="install it in the image, or name another one in the first line of the script",
-        )
+        raise _missing(which, path)
 
     def make_command(self, system: System, data: bytes, path: str) -> List[str]:
         """Return the path of the script. On a file system that is mounted noexec, return its
@@ -97,6 +93,18 @@ def read_interpreter(script: bytes) -> Optional[Interpreter]:
     if not path:
         return None
     return Interpreter(path, argument.strip(" "))
+
+
+def _missing(which: str, path: str) -> ProvisioningError:
+    """The error for a script without an interpreter. It names only the program: its argument may be
+    a secret.
+    """
+    return ProvisioningError(
+        "interpreter of the custom data is missing",
+        which=which,
+        interpreter=path[:80],
+        hint="install it in the image, or name another one in the first line of the script",
+    )
 
 
 def _can_execute(path: str) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from lightinit import __version__
@@ -137,7 +137,7 @@ class _Download:
         """Send one request. Returns the target of a redirect, or the body."""
         import http.client
 
-        place = self._check(self.url)
+        place = check_url(self.url, self.show)
         host, secure = str(place.hostname), place.scheme == "https"
         # http.client has a class for https only if it was imported with ssl (http_adapter.py).
         context = self._context() if secure else None
@@ -218,26 +218,6 @@ class _Download:
             )
         return url
 
-    def _check(self, url: str) -> Any:
-        """The parts of a URL.
-
-        Raises:
-            ProvisioningError: it is no http or https URL, or has characters that a URL has not.
-        """
-        try:
-            place = urlsplit(url)
-            usable = place.scheme in ("http", "https") and bool(place.hostname)
-            usable = usable and (place.port is None or place.port > 0)
-        except ValueError:
-            usable = False
-        if not usable or not all("!" <= character <= "~" for character in url):
-            raise ProvisioningError(
-                "url is not usable",
-                url=self.show(url),
-                hint="it must begin with http:// or https://",
-            )
-        return place
-
 
 class _Post(_Download):
     """One form that is posted."""
@@ -303,3 +283,28 @@ def show_url(url: str) -> str:
         return "%s://%s%s%s" % (place.scheme, place.hostname or "", port, place.path[:100])
     except ValueError:
         return "a damaged URL"
+
+
+def check_url(url: str, show: Callable[[str], str] = show_url) -> Any:
+    """The parts of a URL.
+
+    Args:
+        url: it.
+        show: makes of it what an error may have.
+
+    Raises:
+        ProvisioningError: it is no http or https URL, or has characters that a URL has not.
+    """
+    try:
+        place = urlsplit(url)
+        usable = place.scheme in ("http", "https") and bool(place.hostname)
+        usable = usable and (place.port is None or place.port > 0)
+    except ValueError:
+        usable = False
+    if not usable or not all("!" <= character <= "~" for character in url):
+        raise ProvisioningError(
+            "url is not usable",
+            url=show(url),
+            hint="it must begin with http:// or https://",
+        )
+    return place

@@ -30,12 +30,13 @@ class Rendered(NamedTuple):
     missing: Tuple[str, ...] = ()
 
 
-def render_template(text: str, variables: Mapping[str, Any]) -> Rendered:
+def render_template(text: str, variables: Mapping[str, Any], first_line: int = 1) -> Rendered:
     """Render a template.
 
     Args:
         text: the template, without the line that says that it is one.
         variables: as JSON can have them.
+        first_line: the number of its first line in the document, for errors.
 
     Raises:
         LibraryError: python3-jinja2 is not installed.
@@ -65,6 +66,6 @@ def render_template(text: str, variables: Mapping[str, Any]) -> Rendered:
             hint="install the package python3-jinja2 in the image",
         )
     if "why" in answer:
-        place = {"line": answer["line"]} if answer["line"] else {}
+        place = {"line": answer["line"] + first_line - 1} if answer["line"] else {}
         raise MalformedError("template cannot be rendered", why=answer["why"], **place)
     return Rendered(str(answer["text"]), tuple(str(each) for each in answer["missing"]))

@@ -33,13 +33,15 @@ class Jinja(Kind):
         from lightinit.host.scripts.template import render_template
 
         data = piece.data.lstrip(b"\xef\xbb\xbf").lstrip()
+        first_line = piece.data.count(b"\n") - data.count(b"\n") + 1
         if self.recognise(data[:32]):
             data = data.partition(b"\n")[2]
+            first_line += 1
         try:
             text = data.replace(b"\r\n", b"\n").decode("utf-8")
         except UnicodeDecodeError:
             raise MalformedError("template is not text", hint="save it as UTF-8 text") from None
-        rendered = render_template(text, around.variables())
+        rendered = render_template(text, around.variables(), first_line)
         if rendered.missing:
             around.warn(
                 "%s: variables are missing: %s; see: lightinit query"
