@@ -71,6 +71,7 @@ class Durability:
         self._syncs = Syncs(sync_file_system, sync_file, slow_s, limit_s)
         self._unsynced: Dict[Tuple[int, int], Unsynced] = {}
         self._lock = threading.Lock()
+        self._one_barrier = threading.RLock()
         self._job: Optional[Job] = None
 
     @property
@@ -173,7 +174,8 @@ class Durability:
         self.barrier()
 
     def barrier(self, only: str = "") -> None:
-        """Make durable what has changed. After that, files that were held get their names.
+        """Make durable what has changed. After that, files that were held get their names. One that
+        another thread has begun ends first: what it makes durable is not yet.
 
         Args:
             only: a real path: leave out other file systems than this one, and what is held.
@@ -183,14 +185,17 @@ class Durability:
             OSError: a file did not reach the disk; ``filename`` is its path. All files that are
                 held are removed: what they stand for is not certain.
         """
-        device = os.stat(only).st_dev if only else None
+        with self._one_barrier:
+            self._make_durable(os.stat(only).st_dev if only else None)
+
+    def _make_durable(self, device: Optional[int]) -> None:
         with self._lock:
             everything, held = self._unsynced, dict(self.held)
             unsynced = {
                 key: each for key, each in everything.items() if device in (None, each.device)
             }
             self._unsynced = {key: everything[key] for key in everything if key not in unsynced}
-        if only:
+        if device is not None:
             held = {}
         try:
             for number in sorted({each.device for each in unsynced.values()}):
@@ -225,7 +230,7 @@ class Durability:
         """
         self.deferred = False
         self.held, self._unsynced = {}, {}
-        self._lock, self._job = threading.Lock(), None
+        self._lock, self._one_barrier, self._job = threading.Lock(), threading.RLock(), None
 
     def adopt(self, scratches: Dict[str, str]) -> None:
         """Give files their names that another process held when it was killed. All that it has

@@ -17,10 +17,12 @@ from lightinit.host.durability import Durability
 from lightinit.host.syncs import SlowDiskError, sync_file_system
 from lightinit.host.system import System
 from tests.lib.context import make_context
+from tests.lib.netns import wait_until
 from tests.lib.scratch import FILES, Machine
 
 MARK = "/var/lib/lightinit/sem/module.x"
 RECORD = "/var/lib/lightinit/record.json"
+A_MOMENT_S = 0.1  # the other thread fails at once or never
 AT_MOST = 12  # barriers in a first boot
 
 
@@ -175,6 +177,27 @@ def test_a_disk_that_does_not_answer(tmp_path: Path) -> None:
     assert system.read(MARK) == b"done" and not system.exists(MARK)
     disk.let_go()
     system.make_durable()
+    assert system.exists(MARK)
+
+
+def test_no_mark_gets_its_name_while_another_thread_syncs_its_files(tmp_path: Path) -> None:
+    """A signal ends the boot during the barrier that goes on beside the login check: then the last
+    barrier of the boot finds nothing to sync any more.
+    """
+    disk = Disk(all_slow=True)
+    disk.limit(False, False)
+    system = disk.system(tmp_path)
+    system.write(RECORD, b"{}", waits=True)
+    system.write(MARK, b"done", held=True)
+    disk.durability.begin()
+    wait_until(lambda: bool(disk.barriers), 60, "no sync has begun")
+    last = threading.Thread(target=system.make_durable)
+    last.start()
+    last.join(A_MOMENT_S)
+    assert not system.exists(MARK)
+    disk.let_go()
+    last.join(60)
+    disk.durability.end()
     assert system.exists(MARK)
 
 

@@ -169,6 +169,8 @@ class GoalStateReading(threading.Thread):
         self._idle = threading.Event()  # no request for the goal state is under way
         self._asked_s = 0.0
         self._over = threading.Event()
+        self._lock = threading.Lock()
+        self._is_left = False  # others use a connection of their own, and perhaps report the result
         self._result: Optional[GoalState] = None
         self.error: Optional[LightinitError] = None
 
@@ -181,9 +183,10 @@ class GoalStateReading(threading.Thread):
         except _NotNeededError:
             return
         finally:
-            self._fetched.set()
+            with self._lock:
+                self._fetched.set()
             self._idle.set()
-        if self._result is None:
+        if self._result is None or self._is_left:
             return
         if self._announce_after_s != 0:
             self._wireserver.connect_ahead()
@@ -213,20 +216,24 @@ class GoalStateReading(threading.Thread):
         twice would be more work.
 
         Returns:
-            Whether the client is free. If not, a request of this thread is still on its connection.
+            Whether the client is free. If not, a request of this thread is still on its connection;
+            after that, the thread sends nothing more.
         """
         self._over.set()
         self._idle.wait(max(0.0, self._asked_s + self._patience_s - time.monotonic()))
-        if self._fetched.is_set():
-            self.join()
-        return self._fetched.is_set()
+        with self._lock:
+            self._is_left = not self._fetched.is_set()
+        if self._is_left:
+            return False
+        self.join()
+        return True
 
     def _check(self) -> None:
         """Called before each attempt."""
+        self._asked_s = time.monotonic()
+        self._idle.clear()  # first: whoever then sets _over waits for the request
         if self._over.is_set():
             raise _NotNeededError
-        self._asked_s = time.monotonic()
-        self._idle.clear()
 
 
 class _NotNeededError(Exception):

@@ -131,12 +131,16 @@ class MediaSearch:
     @property
     def tried(self) -> List[Tuple[str, str]]:
         """The devices that were searched, each with the reason why no document was read."""
-        return [(device, miss.why) for device, miss in self._misses.items()]
+        return [(device, miss.why) for device, miss in self._list_misses()]
 
     @property
     def troubles(self) -> List[Tuple[str, str]]:
         """The entries of :attr:`tried` for devices that may have the document, for a warning."""
-        return [(device, miss.why) for device, miss in self._misses.items() if not miss.harmless]
+        return [(device, miss.why) for device, miss in self._list_misses() if not miss.harmless]
+
+    def _list_misses(self) -> List[Tuple[str, _Miss]]:
+        # The search may add one meanwhile. A copy of a dict is made in one step, a loop is not.
+        return list(self._misses.copy().items())
 
     def start(self) -> None:
         """Start the search. A second start does nothing."""

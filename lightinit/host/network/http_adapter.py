@@ -10,7 +10,9 @@ code that is not lightinit's runs in the same process and may want https, it is 
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import socket
 import sys
 import threading
@@ -119,6 +121,7 @@ class Wire:
         is_begun: set once a connection for the latest request is being opened, or is there.
         is_sent: whether the latest request was completely given to the kernel. From then on it may
             reach the server.
+        is_given_up: whether nothing may be sent any more.
         mark: the mark of new connections' sockets; None: no mark.
         pool: urllib3's pool of connections to the server of the last request; None before it.
     """
@@ -127,12 +130,34 @@ class Wire:
         self.sockets: List[Any] = []
         self.is_begun = threading.Event()
         self.is_sent = False
+        self.is_given_up = False
         self.mark: Optional[int] = None
         self.pool: Any = None
 
+    def has_opened(self, connected: Any) -> None:
+        """Note a socket that was connected.
+
+        Raises:
+            OSError: the request was given up meanwhile.
+        """
+        self.sockets[:] = [known for known in self.sockets if known.fileno() >= 0] + [connected]
+        self.check()
+
+    def check(self) -> None:
+        """Called before anything is opened or sent. On a busy machine the thread of a request may
+        begin only when its time is over: it must not send then what was sent again meanwhile, or
+        is no longer true.
+
+        Raises:
+            OSError: the request was given up.
+        """
+        if self.is_given_up:
+            raise OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))
+
     def shut_down(self) -> None:
-        """Shut down all open connections."""
-        for connected in self.sockets:
+        """Shut down all open connections, and let nothing more be sent."""
+        self.is_given_up = True  # first: what is opened now is in the list, or not used
+        for connected in list(self.sockets):
             try:
                 connected.shutdown(socket.SHUT_RDWR)
             except OSError:  # either side has closed it already
@@ -152,11 +177,13 @@ def new_adapter(requests: Any, wire: Wire) -> Any:
                 option = (socket.SOL_SOCKET, SO_MARK, wire.mark)
                 self.socket_options = list(self.socket_options or ()) + [option]
             wire.is_begun.set()
+            wire.check()
             super().connect()
-            wire.sockets[:] = [known for known in wire.sockets if known.fileno() >= 0] + [self.sock]
+            wire.has_opened(self.sock)
 
         def send(self, data: Any) -> None:
             wire.is_begun.set()
+            wire.check()
             wire.is_sent = False  # head and body are sent one by one; the last one counts
             super().send(data)
             wire.is_sent = True

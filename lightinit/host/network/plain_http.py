@@ -80,9 +80,10 @@ class PlainAdapter:
         connection = http.client.HTTPConnection(
             str(place.hostname), place.port or 80, timeout=timeout[0]
         )
+        self._wire.check()
         _connect(connection)
         connection.sock.settimeout(timeout[1])
-        self._wire.sockets[:] = [connection.sock]
+        self._wire.has_opened(connection.sock)
         connection.request(request.method, "/" + target, request.body, dict(request.headers))
         self._wire.is_sent = True
         return PlainAnswer(connection, connection.getresponse())

@@ -4,10 +4,12 @@ conversation ends as it does there.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import socket
 import subprocess
 import sys
+import threading
 from typing import Any, Callable, List, Type
 
 import pytest
@@ -90,6 +92,45 @@ def test_what_is_sent(serve: Callable[..., Server]) -> None:
     lines = head.split("\r\n")
     assert lines[0] == "POST /a%2Db/c%5F1?comp=x&d=%2d HTTP/1.1" and body == "<a/>"
     assert {"Content-Type: text/xml", "Content-Length: 4", "Connection: close"} <= set(lines)
+
+
+class Late:
+    """An adapter whose thread stands still, from its second request on, until it may begin."""
+
+    def __init__(self, adapter: Any, may_begin: threading.Event) -> None:
+        self._adapter, self._may_begin, self._requests = adapter, may_begin, 0
+
+    def send(self, *arguments: Any, **named: Any) -> Any:
+        self._requests += 1
+        if self._requests > 1:
+            assert self._may_begin.wait(60)
+        return self._adapter.send(*arguments, **named)
+
+
+@pytest.mark.parametrize("kind", [HttpTransport, PlainTransport])
+def test_a_request_that_begins_after_it_was_given_up_is_not_sent(
+    serve: Callable[..., Server], kind: Type[HttpTransport]
+) -> None:
+    """On a busy machine a thread may lag by seconds. Then the result may be reported already, and
+    what was true before it must not come after it.
+    """
+    may_begin, before = threading.Event(), set(threading.enumerate())
+
+    class Lagging(kind):  # type: ignore[misc, valid-type]
+        def new_adapter(self, wire: Any) -> Any:
+            return Late(super().new_adapter(wire), may_begin)
+
+    server, transport = serve(says(OK)), Lagging(Clock())
+    for limit_s, body in ((PATIENT_S, b"first"), (0.05, b"late")):
+        with contextlib.suppress(TransientError):
+            transport.request("POST", server.url, {}, body, timeout_s=limit_s)
+    late = [each for each in threading.enumerate() if each not in before]
+    may_begin.set()
+    for thread in late:
+        if thread.name == "lightinit-request":
+            thread.join(60)
+    transport.request("POST", server.url, {}, b"third", timeout_s=PATIENT_S)
+    assert [each.rpartition(b"\n")[2] for each in server.requests] == [b"first", b"third"]
 
 
 @pytest.mark.parametrize(
