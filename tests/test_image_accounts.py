@@ -232,9 +232,9 @@ def check_plan_of_an_ordinary_user(machine: Machine) -> None:
         check=False,
     )
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert "removed   host name          set the host name in /etc/hostname" in ended.stdout
+    assert "would be removed  host name          set the host name in /etc/hostname" in ended.stdout
     assert (
-        "noted     permission         what only root can read is not in this plan, such as"
+        "noted             permission         what only root can read is not in this plan, such as"
         " /etc/shadow" in ended.stdout.splitlines()
     )
     assert machine.tree() == before

@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import pytest
 
+from lightinit.commands.generalize import TO_REMOVE
 from lightinit.commands.removal.planners import PLANNERS
 from lightinit.commands.removal.table import (
     CODE,
@@ -238,7 +239,7 @@ def test_the_plan_changes_nothing(done: Done) -> None:
 @pytest.mark.parametrize("row", rows(REMOVED))
 def test_what_the_table_calls_removed_is_removed(done: Done, row: Row) -> None:
     assert done.ended.returncode == 0, done.ended.stdout
-    assert row.name in [name for name, _ in done.lines(REMOVED)]
+    assert row.name in [name for name, _ in done.lines(TO_REMOVE)]
     for path in files_of(row):
         if path in LEFT:
             assert done.machine.read(path) == LEFT[path]
@@ -270,7 +271,7 @@ def test_what_is_not_ours_is_printed_with_the_reason(done: Done, row: Row) -> No
 
 def test_what_is_done_was_planned(done: Done) -> None:
     past = {"remove": "removed", "empty": "emptied", "set": "set", "take": "took"}
-    todo = [text.split(" ", 1) for _, text in done.lines(REMOVED)]
+    todo = [text.split(" ", 1) for _, text in done.lines(TO_REMOVE)]
     planned = ["%s %s" % (past[verb], rest) for verb, rest in todo]
     assert planned == [
         line for line in done.ended.stdout.splitlines() if line.startswith(tuple(past.values()))
@@ -279,5 +280,5 @@ def test_what_is_done_was_planned(done: Done) -> None:
 
 def test_a_second_run_has_nothing_to_remove(done: Done) -> None:
     assert done.again.returncode == 0
-    assert [line for line in done.again.stdout.splitlines() if line.startswith(REMOVED)] == []
+    assert [line for line in done.again.stdout.splitlines() if line.startswith(TO_REMOVE)] == []
     assert [line for line in done.again.stdout.splitlines() if line.startswith(NOT_OURS)]

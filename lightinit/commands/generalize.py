@@ -21,7 +21,7 @@ from lightinit.commands.removal.changes import (
 )
 from lightinit.commands.removal.planners import PLANNERS
 from lightinit.commands.removal.session import run_alone
-from lightinit.commands.removal.table import NOT_OURS, NOTED, REMOVED, make_steps, read_table
+from lightinit.commands.removal.table import NOT_OURS, NOTED, make_steps, read_table
 from lightinit.commands.removal.users import provisioned_users
 from lightinit.commands.terminal import tell
 from lightinit.datasources.detect import AZURE, detect
@@ -36,6 +36,7 @@ LATE = (
     "Shutdown writes a random seed and a DHCP lease once more: harmless, because lightinit ignores"
     " a lease whose address is not in use."
 )
+TO_REMOVE = "would be removed"  # the fate ``removed``, in a plan
 QUESTION = "Do all this? It cannot be undone. [y/N] "
 NEXT = """
 Next, without a reboot, because a boot would provision this machine again:
@@ -88,9 +89,9 @@ def plan(system: System, users: bool, settings: Settings) -> Tuple[RemovalContex
 def show(system: System, users: bool, settings: Settings, say: Callable[[str], None]) -> int:
     """Print the plan, and change nothing: ``--dry-run``.
 
-    Each line has three columns, with two spaces or more between them: the fate (``removed``,
-    ``noted``, ``not ours``), the row of the table, and what would be done, the note, or the reason.
-    A step that could not be planned is ``noted`` too.
+    Each line has three columns, with two spaces or more between them: the fate (``would be
+    removed``, ``noted``, ``not ours``), the row of the table, and what would be done, the note, or
+    the reason. A step that could not be planned is ``noted`` too.
 
     Args:
         system: the machine. Nobody holds the lock.
@@ -106,7 +107,9 @@ def show(system: System, users: bool, settings: Settings, say: Callable[[str], N
         # The plan says it once, and not for each step that looks there.
         logging.getLogger("lightinit").setLevel(logging.ERROR)
     context, planned = plan(system, users, settings)
-    lines = [(REMOVED, each.step.name, change.todo) for each in planned for change in each.changes]
+    lines = [
+        (TO_REMOVE, each.step.name, change.todo) for each in planned for change in each.changes
+    ]
     lines += [
         (NOTED, each.step.name, "cannot be planned: " + each.error)
         for each in planned
@@ -122,7 +125,7 @@ def show(system: System, users: bool, settings: Settings, say: Callable[[str], N
         if row.fate == NOT_OURS
     ]
     for line in lines:
-        say(printable("%-8s  %-17s  %s" % line))
+        say(printable("%-16s  %-17s  %s" % line))
     return EXIT_OK
 
 

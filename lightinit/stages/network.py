@@ -28,6 +28,8 @@ SAY_EVERY_S = 30.0
 EXPLAIN_EVERY_S = 10.0  # this looks at all processes
 NEVER_S = float("inf")  # only the deadline ends the wait
 NO_LEASE_SOURCE = "address and route without a lease"
+# Where a lease says nothing that is needed: a DHCP client writes it right after the address.
+BRIEF_GRACE_S = 0.2
 # For platforms without a well-known address: only the default route leads to this one (RFC 5737).
 ANYWHERE = "192.0.2.1"
 
@@ -47,7 +49,8 @@ def find_network(
     On the live machine a lease counts only while its address is on an interface: a lease file from
     the image never counts. In a scratch root this cannot be checked, so every unexpired lease
     counts. If no lease counts, an address and a route to the platform are enough after ``grace_s``.
-    Then the well-known address of the platform's server is used, with a warning.
+    Then the well-known address of the platform's server is used, with a warning. A source without
+    ``LEASE_OPTION`` needs nothing from a lease: that is no warning, and is taken at once.
 
     Args:
         system: the machine. Its clock measures the deadline.
@@ -147,12 +150,16 @@ class _Search:
         pair = None
         if lease is None:
             pair = self._address()
-        due_s = self._due("no lease", pair is not None)
-        if pair is not None and self._clock.monotonic() >= due_s:
+        needs_lease = bool(self._source.LEASE_OPTION)
+        grace_s = self._grace_s
+        if not needs_lease and not any(one.physical for one in self._silent(())):
+            grace_s = min(grace_s, BRIEF_GRACE_S)
+        due_s = self._due("no lease", pair is not None, grace_s)
+        if needs_lease and pair is not None and self._clock.monotonic() >= due_s:
             leases = self._leases.ask_clients("no lease")
             lease = self._choose(leases)
         if lease is not None:
-            due_s = self._due("unsettled", not self._is_settled(lease, leases))
+            due_s = self._due("unsettled", not self._is_settled(lease, leases), self._grace_s)
             found = self._with_lease(lease, leases)
             if self._needs_server and not found.server_from_lease and self._silent(leases):
                 due_s = NEVER_S
@@ -197,7 +204,7 @@ class _Search:
             leases = [one for one in leases if self._source.server_in(one)] or leases
         return choose_lease(leases, self._scene.routes, self._scene.default_interface, self._source)
 
-    def _due(self, state: str, holds: bool) -> float:
+    def _due(self, state: str, holds: bool, grace_s: float) -> float:
         """The monotonic time at which the grace for ``state`` ends. It begins when the state begins
         to hold, and starts again after each break.
         """
@@ -205,7 +212,7 @@ class _Search:
         if not holds:
             self._since_s.pop(state, None)
             return now_s
-        return self._since_s.setdefault(state, now_s) + self._grace_s
+        return self._since_s.setdefault(state, now_s) + grace_s
 
     def _is_settled(self, lease: Lease, leases: Sequence[Lease]) -> bool:
         if self._leases.lacks_server(lease) or self._leases.has_ended(lease):
@@ -328,18 +335,21 @@ class _Search:
 
     def _without_lease(self, pair: Tuple[str, str], is_late: bool) -> Network:
         """The network of an (interface, address); ``is_late``: it may be used now."""
-        warning = "no usable lease of %s was found (%s)%s%s" % (
-            known_clients(),
-            self._passed_over() or "no lease file is there",
-            self._fallback(),
-            self._explain() if is_late else "",
-        )
+        warnings: Tuple[str, ...] = ()
+        if self._source.LEASE_OPTION:
+            text = "no usable lease of %s was found (%s)%s%s" % (
+                known_clients(),
+                self._passed_over() or "no lease file is there",
+                self._fallback(),
+                self._explain() if is_late else "",
+            )
+            warnings = (text,)
         return Network(
             self._well_known(),
             interface=pair[0],
             address=pair[1],
             source=NO_LEASE_SOURCE,
-            warnings=(warning,),
+            warnings=warnings,
         )
 
     def _explain(self) -> str:

@@ -15,6 +15,8 @@ import pytest
 
 from lightinit.datasources.azure.datasource import AzureDatasource
 from lightinit.datasources.azure.identity import IMDS, WIRESERVER
+from lightinit.datasources.ec2.datasource import Ec2Datasource
+from lightinit.datasources.openstack.datasource import OpenStackDatasource
 from lightinit.errors import ProvisioningError
 from lightinit.host.clock import Clock
 from lightinit.host.command import Completed
@@ -372,6 +374,37 @@ def test_the_grace_begins_anew_when_the_address_goes(tmp_path: Path) -> None:
     host.clock.plan = [(1.0, host.scenes.become(NOTHING)), (10.0, host.scenes.become(ONE_NIC))]
     host.find()
     assert host.clock.passed_s == 12.0
+
+
+SILENT_NIC = ONE_NIC._replace(interfaces=(ETH0, ETH1._replace(addresses=())))
+A_LEASE = "/var/lib/dhcp/dhclient.leases"
+
+
+@pytest.mark.parametrize(
+    ("scene", "lease_after_s", "passed_s", "source"),
+    [
+        (ONE_NIC, None, 0.2, "address and route without a lease"),
+        (ONE_NIC, 0.1, 0.2, A_LEASE),
+        (SILENT_NIC, None, 2.0, "address and route without a lease"),
+        (SILENT_NIC, 1.0, 3.0, A_LEASE),
+    ],
+)
+@pytest.mark.parametrize("datasource", [Ec2Datasource, OpenStackDatasource])
+def test_where_a_lease_says_nothing_a_static_network_is_as_good(
+    tmp_path: Path,
+    datasource: Any,
+    scene: Scene,
+    lease_after_s: Optional[float],
+    passed_s: float,
+    source: str,
+) -> None:
+    host = Host(tmp_path, scene)
+    host.source = datasource(host.system, {})
+    if lease_after_s is not None:
+        host.clock.plan = [(lease_after_s, lambda: host.lease(block("10.0.0.4")))]
+    found = host.find()
+    assert (found.address, found.source, found.warnings) == ("10.0.0.4", source, ())
+    assert host.clock.passed_s == pytest.approx(passed_s)
 
 
 @pytest.mark.parametrize(
