@@ -17,7 +17,8 @@ def split_words(line: str) -> List[str]:
     single quotes around a word and backslashes before ``;``.
     """
     # With an odd one, the kernel would take all the rest as one word.
-    found = line.split() if line.count('"') % 2 else _split(line)
+    is_odd = line.count('"') % 2
+    found = [word.strip('"') for word in line.split()] if is_odd else _split(line)
     return [_unquote(word) for word in found]
 
 

@@ -29,6 +29,7 @@ POLICY = retry.RetryPolicy(deadline_s=120.0, malformed_s=10.0, min_malformed=3)
 # Below 500, what says that the same request may succeed later: request timeout, too many requests.
 PASSING = frozenset((408, 425, 429))
 DENIED = frozenset((401, 403))
+PARTIAL = 206  # of something that was asked for whole: a cache that is broken
 UNKNOWN_METHOD = 501  # of those from 500 up, the one that does not pass
 HINT = (
     "check whether a firewall, a VPN or a proxy on this VM blocks requests to the metadata service,"
@@ -207,7 +208,7 @@ class MetadataClient:
                 hint="check the VM's options for its metadata service, and what on this VM or in"
                 " its network filters requests to it",
             )
-        if answer.status >= 400:
+        if answer.status >= 400 or answer.status == PARTIAL:
             raise AnsweredError(
                 "metadata service refused the request",
                 method=method,

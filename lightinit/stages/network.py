@@ -48,9 +48,8 @@ def find_network(
 
     On the live machine a lease counts only while its address is on an interface: a lease file from
     the image never counts. In a scratch root this cannot be checked, so every unexpired lease
-    counts. If no lease counts, an address and a route to the platform are enough after ``grace_s``.
-    Then the well-known address of the platform's server is used, with a warning. A source without
-    ``LEASE_OPTION`` needs nothing from a lease: that is no warning, and is taken at once.
+    counts. If no lease counts, an address and a route to the platform are enough after ``grace_s``,
+    with a warning, and the server's well-known address. Without LEASE_OPTION they are as good.
 
     Args:
         system: the machine. Its clock measures the deadline.

@@ -53,6 +53,7 @@ def test_a_service_that_is_busy_is_asked_again(tmp_path: Path) -> None:
         (status(401), DeniedError, "metadata service denies access .*status=401"),
         (status(403), DeniedError, "metadata service denies access .*status=403"),
         (status(400), ProvisioningError, "metadata service refused the request .*status=400"),
+        (status(206), ProvisioningError, "metadata service refused the request .*status=206"),
         (PAGE, ProvisioningError, "metadata answer is a web page"),
     ],
 )

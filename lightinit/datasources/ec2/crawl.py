@@ -140,7 +140,17 @@ class _Walk:
             return
         inner: Tree = {}
         visit.into[name] = inner
+        if folder == KEYS:
+            self._tell_odd_keys(body)
         self._add_all(inner, tree.parse_listing(body, folder), folder + "/", visit.depth + 1)
+
+    def _tell_odd_keys(self, body: bytes) -> None:
+        odd = tree.find_odd_keys(body)
+        if odd:
+            self.warnings.append(
+                "the metadata service lists at meta-data/%s/ what names no key: %s"
+                % (KEYS, ascii(odd[0][:80]))
+            )
 
     def _add_all(self, into: Tree, entries: List[ListedName], base: str, depth: int) -> None:
         """Make entries due, before all others."""

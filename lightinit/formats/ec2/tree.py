@@ -93,6 +93,12 @@ def guess_entry(name: str) -> ListedName:
     return ListedName(name, name, name in FOLDERS, name in FOLDERS)
 
 
+def find_odd_keys(body: bytes) -> List[str]:
+    """The lines of a list of public keys that name none."""
+    lines = [line.strip() for line in decode_leniently(body).split("\n")]
+    return [line for line in lines if line and not _LISTED_KEY.match(line)]
+
+
 def find_keys(body: bytes) -> List[str]:
     """The public keys in an answer that should list them. Some private clouds, such as CloudStack,
     give the keys themselves.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lightinit.formats.cloud_config.mistakes import Mistake
 
 INSTANCE_ID = "instance-id"
+NAMES = (INSTANCE_ID, "local-hostname", "hostname")
 NOTE_NO_ID = (
     "the seed has no instance-id: it is made of a checksum of meta-data and user-data; so a change"
     " in them makes a new instance"
@@ -47,7 +48,11 @@ def read(data: bytes) -> MetaData:
         MalformedError: nothing of it can be used.
         LibraryError: PyYAML does not work.
     """
-    text = _decode(data)
+    found = _read(_decode(data))
+    return found._replace(warnings=found.warnings + _tell_no_texts(found.values))
+
+
+def _read(text: str) -> MetaData:
     data = text.encode("utf-8")
     if not text.strip():
         return MetaData()
@@ -86,8 +91,7 @@ def _read_json(data: bytes) -> Optional[Dict[str, Any]]:
 def _read_yaml(data: bytes, text: str) -> MetaData:
     from lightinit.formats.cloud_config import building, document
 
-    names = (INSTANCE_ID, "local-hostname", "hostname")
-    texts = {name: plain.find_value(text, name) for name in names}
+    texts = {name: plain.find_value(text, name) for name in NAMES}
     known = {name: value for name, value in texts.items() if value is not None}
     try:
         found = document.read(data)
@@ -97,6 +101,10 @@ def _read_yaml(data: bytes, text: str) -> MetaData:
         lines = plain.read_lines(text)
         return MetaData(dict(lines), known)
     except MalformedError as error:
+        try:  # PyYAML refuses a tab after a colon, for example
+            return MetaData(dict(plain.read_lines(text)), known)
+        except MalformedError:
+            pass
         details = dict(error.details)
         why = [error.reason.replace("cloud-config", "the document"), details.pop("why", "")]
         details.pop("hint", None)
@@ -109,8 +117,14 @@ def _read_yaml(data: bytes, text: str) -> MetaData:
     # As JSON it is kept, so it must be one that can be written.
     written = json.dumps(found.values, default=_as_text).encode("ascii")
     values = read_json_object(written, "meta-data", 2 * building.CHARACTERS)
-    mistakes = [each for each in found.mistakes if not _is_usual(each)]
-    return MetaData(values, known, tuple("meta-data: %s" % str(each) for each in mistakes))
+    warnings = ["meta-data: %s" % str(each) for each in found.mistakes if not _is_usual(each)]
+    return MetaData(values, known, tuple(warnings))
+
+
+def _tell_no_texts(values: Mapping[str, Any]) -> Tuple[str, ...]:
+    """A warning for each name or id that is a list or a mapping."""
+    found = [name for name in NAMES if isinstance(values.get(name), (list, dict))]
+    return tuple("meta-data: %s is not used: it is no text" % name for name in found)
 
 
 def _is_usual(mistake: Mistake) -> bool:
@@ -124,9 +138,10 @@ def _as_text(value: Any) -> str:
 
 def text_of(found: MetaData, key: str) -> str:
     """A value as text, as it is written; "" if it is missing, empty, a list or a mapping."""
-    if key in found.texts:
-        return found.texts[key]
     value = found.values.get(key)
+    # Of a text, YAML knows more, such as that it goes on in the next line.
+    if key in found.texts and not isinstance(value, str):
+        return found.texts[key]
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (str, int, float)):

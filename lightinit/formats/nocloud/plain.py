@@ -47,8 +47,12 @@ def read_lines(text: str) -> Dict[str, str]:
 
 
 def find_value(text: str, key: str) -> Optional[str]:
-    """The value of a key at the left edge, if exactly one plain line has it; else None."""
+    """The value of a key at the left edge, if exactly one plain line has it; else None. A mapping
+    in braces has none: its lines end with a comma or a brace.
+    """
     found: List[str] = []
+    if text.lstrip().startswith("{"):
+        return None
     for line in _lines(text):
         if not line.startswith(key):
             continue

@@ -86,7 +86,12 @@ def test_both_readers_agree() -> None:
         (b'{"instance-id": "j-1", "local-hostname": "h"}', "j-1", "h"),
         (b'{"instance-id": 12}', "12", ""),
         (b'{"instance-id": ["x"]}', "", ""),
+        (b"instance-id:\ti-1\t\nlocal-hostname:\th\n", "i-1", "h"),
         pytest.param(b"{instance-id: f-1}", "f-1", "", marks=needs_yaml),
+        pytest.param(b"{local-hostname: h,\ninstance-id: 7}", "7", "h", marks=needs_yaml),
+        pytest.param(
+            b"instance-id:\n  i-1\nlocal-hostname:\n\n  h\n", "i-1", "h", marks=needs_yaml
+        ),
         pytest.param(
             b"instance-id: a\nk:\n- b\nlocal-hostname: 0x1\n", "a", "0x1", marks=needs_yaml
         ),
@@ -131,6 +136,14 @@ def test_what_cannot_be_used_is_told(data: bytes, why: str) -> None:
         read(data)
     assert caught.value.reason == "meta-data are not usable" and why in str(caught.value)
     assert "cloud-config" not in str(caught.value)
+
+
+@needs_yaml
+def test_an_id_that_is_no_text_is_told() -> None:
+    for data in (b"instance-id: [a, b]\n", b'{"instance-id": {"a": "b"}}'):
+        found = read(data)
+        assert text_of(found, "instance-id") == ""
+        assert found.warnings == ("meta-data: instance-id is not used: it is no text",)
 
 
 def test_an_id_can_name_a_folder_and_stays_the_same() -> None:

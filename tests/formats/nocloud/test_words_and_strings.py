@@ -26,6 +26,7 @@ from lightinit.formats.nocloud.words import read_words
         ('ds="nocloud;h=web" x', {"local-hostname": "web"}),
         ('"x y" "ds=nocloud;h=web;a=b c"', {"local-hostname": "web", "a": "b c"}),
         ("ds=nocloud;h='web';i=\"a", {"local-hostname": "web", "instance-id": "a"}),
+        ('ro "ds=nocloud;h=web" foo="a b', {"local-hostname": "web"}),
         ("ds=nocloud\\;h=web\\\\;i=a", {"local-hostname": "web", "instance-id": "a"}),
         ("CI.ds=ec2 ci.ds=NoCloudNet;i=a", {"instance-id": "a"}),
         ("ds=nocloud;h=a ds=nocloud;h=b", {"local-hostname": "b"}),
