@@ -64,7 +64,16 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "pipeline": MIDDLE,
     "hooks": MIDDLE | {"pipeline", "hooks"},
     "stages": MIDDLE
-    | {"login", "accounts", "cloud_config", "registry", "pipeline", "hooks", "stages"},
+    | {
+        "login",
+        "accounts",
+        "files",
+        "cloud_config",
+        "registry",
+        "pipeline",
+        "hooks",
+        "stages",
+    },
     "stamp": MIDDLE | {"pipeline", "stages"},
     "result": MIDDLE | {"pipeline", "stages", "stamp"},
     "boot": RUN - {"boot"},

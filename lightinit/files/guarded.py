@@ -5,6 +5,7 @@ configuration are checked first by their own programs, and a file of keys keeps 
 from __future__ import annotations
 
 import os
+from typing import Optional
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.accounts.privileges import (
@@ -22,12 +23,15 @@ from lightinit.host.system import System
 SSHD_CONFIG = ("/etc/ssh/sshd_config", "/usr/etc/ssh/sshd_config")
 SSHD_FOLDER = "/etc/ssh/sshd_config.d"
 NO_LOGIN = ("/etc/nologin", "/run/nologin", "/var/run/nologin")
+NSSWITCH = "/etc/nsswitch.conf"
+DATABASES = ("passwd", "shadow", "group")
+LOCAL = {"files", "compat", "db", "altfiles"}
 KEY_FILES = ("authorized_keys", "authorized_keys2")
 
 
 def check_content(system: System, path: str, content: bytes) -> None:
-    """Refuse content with which sshd would not start, or sudo or doas would not work. Where their
-    programs are not installed, everything is accepted.
+    """Refuse content with which sshd would not start, sudo or doas would not work, or nobody would
+    find the host's accounts. Where a program that checks it is not installed, it is accepted.
 
     Args:
         system: the machine.
@@ -47,7 +51,9 @@ def check_content(system: System, path: str, content: bytes) -> None:
             why="with it, only root could log in",
             hint="let runcmd make it, if that is wanted",
         )
-    if real in SUDOERS or folder == SUDOERS_FOLDER:
+    if real == NSSWITCH:
+        _check_databases(path, system.read_text(NSSWITCH), text)
+    elif real in SUDOERS or folder == SUDOERS_FOLDER:
         check_rules(system, real, SUDO, text)
     elif real == DOAS_CONF or folder == DOAS_FOLDER:
         check_rules(system, real, DOAS, text)
@@ -60,6 +66,29 @@ def check_content(system: System, path: str, content: bytes) -> None:
                 said=fault.replace("/run/lightinit/candidates/", ""),
                 hint="correct it; sshd -t -f FILE checks one",
             )
+
+
+def _check_databases(path: str, before: str, text: str) -> None:
+    """Refuse an nsswitch.conf whose lines no longer name the host's own files. Source: the man page
+    nsswitch.conf(5).
+    """
+    for name in DATABASES:
+        if _names_files(text, name) is False and _names_files(before, name) is not False:
+            raise ProvisioningError(
+                "place of a file is not safe",
+                path=path,
+                why="its line %s: does not name `files`, so nobody could log in" % name,
+                hint="add `files` to that line",
+            )
+
+
+def _names_files(text: str, name: str) -> Optional[bool]:
+    """Whether a line of nsswitch.conf names the host's own files; None without such a line."""
+    for line in text.split("\n"):
+        database, colon, sources = line.partition("#")[0].partition(":")
+        if colon and database.strip() == name:
+            return not LOCAL.isdisjoint(sources.split())
+    return None
 
 
 def is_key_file(path: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Optional, Tuple
 
 from lightinit.digits import ID_MOST, read_digits
 from lightinit.errors import ProvisioningError
+from lightinit.files.former import keep_former
 from lightinit.files.guarded import check_content, is_key_file, with_keys_kept
 from lightinit.formats.accounts import passwd as texts
 from lightinit.formats.file_entries import CONTENT_LIMIT_BYTES, FileEntry
@@ -75,6 +76,7 @@ def write_entry(system: System, entry: FileEntry, number: int) -> bool:
             return False
     if entry.in_home:
         check_content(system, entry.path, content)
+        keep_former(system, entry.path, before, status)
     in_public = entry.in_home and _is_public(system, entry.path)
     system.write(
         entry.path, content, access.mode, access.uid, access.gid, follow_last=not in_public

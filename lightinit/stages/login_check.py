@@ -7,10 +7,13 @@ that nobody gets in, the step ``login`` fails, and the platform hears NotReady.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, Sequence, Tuple, Union
 
 from lightinit.errors import ProvisioningError
+from lightinit.files import FORMER
 from lightinit.formats.accounts.passwords import login_wished
+from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, Outcome, User
 from lightinit.pipeline import Context, run_step
 from lightinit.stages.selection import module_list
@@ -61,6 +64,8 @@ def run(context: Context) -> None:
             isolate=True,
         )
     _run_verdict(unmarked, instance, answers, found)
+    if context.first_failure is None and context.system.exists(FORMER):
+        context.system.remove(FORMER)
 
 
 def _run_verdict(
@@ -88,8 +93,12 @@ def _run_verdict(
     is_required = wish == "yes" and _is_wanted(admin)
     if MISSING in found and wish != "no":
         _run_login_step(unmarked, lambda: _conclude_missing(unmarked, name), is_required)
-    elif any(answer.shut for answer in answers.values()):
-        _run_login_step(unmarked, lambda: _conclude(answers, name), is_required)
+        return
+    question = next((each for each in found if not isinstance(each, Outcome)), None)
+    if question is not None and any(answer.shut for answer in answers.values()):
+        system = unmarked.system
+        work = partial(_conclude_or_put_back, system, answers, question)
+        _run_login_step(unmarked, work, is_required)
 
 
 def _run_login_step(unmarked: Context, work: Callable[[], Outcome], required: bool) -> None:
@@ -146,6 +155,40 @@ def _conclude(answers: Mapping[str, Answer], name: str) -> Outcome:
         return Outcome("%s lets the admin in" % " and ".join(others), tuple(warnings))
     first = next(each for each in answers.values() if each.shut)
     raise ProvisioningError("nobody could log in", user=name, why=first.shut, hint=first.hint)
+
+
+def _conclude_or_put_back(
+    system: System, answers: Mapping[str, Answer], question: Question
+) -> Outcome:
+    """The verdict after a refusal. If nobody gets in because of files that a cloud-config has
+    replaced, they are as they were before.
+    """
+    try:
+        return _conclude(answers, question.admin.name)
+    except ProvisioningError as refusal:
+        from lightinit.files import former
+
+        files = former.list_former(system)
+        if not files:
+            raise
+        instead = former.exchange(system, files)
+        if any(_ask_again(question, each).shut for each in answers):
+            former.exchange(system, instead)
+            raise
+        why = refusal.details["why"]
+    told = ", ".join(each.path for each in files)
+    warning = "with what `write_files` wrote, nobody could log in (%s): put back as before: %s"
+    return Outcome("the admin gets in again", (warning % (why, told),))
+
+
+def _ask_again(question: Question, name: str) -> Answer:
+    from lightinit.login import load_check
+    from lightinit.login.question import Answer as Given
+
+    try:
+        return load_check(name)(question)
+    except ProvisioningError as error:
+        return Given(shut=str(error))
 
 
 def _find_question(context: Context, given: Instance) -> Union[Question, Outcome]:

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from lightinit.emulator import Platform
+from lightinit.emulator.documents.ovf import make_ovf
+from lightinit.files import FORMER
 from tests.emulated.boots import reported
+from tests.lib.needs_yaml import needs_yaml
 from tests.lib.scratch import Machine
 
 STATE = "/var/lib/lightinit/instance"
@@ -56,6 +59,40 @@ def test_the_setting_makes_it_a_warning_or_switches_it_off(
         assert reported(platform) == ["Ready"]
     found = machine.json("/run/lightinit/status.json")["warnings"]
     assert len([each for each in found if CLOSED in each]) == warnings
+
+
+DENY = "/etc/pam.d/common-account"
+PUT_BACK = "put back as before: /etc/pam.d/common-account, /etc/security/access.conf"
+
+
+@needs_yaml
+@pytest.mark.parametrize("is_open", [True, False])
+def test_files_with_which_nobody_gets_in_are_put_back(tmp_path: Any, is_open: bool) -> None:
+    """Only if that helps."""
+    machine = closed(tmp_path)
+    if is_open:
+        os.unlink(machine.root + "/etc/nologin")
+    os.chmod(machine.root + DENY, 0o600)
+    document = "#cloud-config\nwrite_files:\n- {path: /etc/motd, content: hello}\n"
+    for path in (DENY, "/etc/security/access.conf"):
+        document += "- {path: %s, content: account required pam_deny.so}\n" % path
+    machine.put(
+        "/media/ovf-env.xml", make_ovf("azureuser", "w", custom_data=document.encode()).decode()
+    )
+    with Platform(instance={"compute": {"userData": ""}}) as platform:
+        machine.lead_to(platform, "[azure]\nmedia = /media\nmedia_only_s = 0.2\n")
+        assert machine.run("boot").returncode == (not is_open)
+        assert reported(platform) == ["Ready" if is_open else "NotReady"]
+    assert machine.read("/etc/motd") == "hello"
+    if is_open:
+        found = machine.json("/run/lightinit/status.json")["warnings"]
+        assert [each for each in found if each.startswith("login: ") and PUT_BACK in each], found
+        assert machine.read(DENY) == "account required pam_nologin.so\n"
+        assert os.stat(machine.root + DENY).st_mode & 0o777 == 0o600
+    else:
+        assert "pam_deny" in machine.read(DENY)
+    assert machine.exists("/etc/security/access.conf") is not is_open
+    assert machine.exists(FORMER) is not is_open
 
 
 def test_without_the_check_root_is_asked_about_all_the_same(tmp_path: Any) -> None:

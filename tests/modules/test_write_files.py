@@ -449,6 +449,15 @@ def test_faulty_rules_and_configurations_of_sshd_are_not_written(tmp_path: Any, 
         assert system.read_text(path) == "sound\n" and system.exists("/srv/%s" % append)
     with pytest.raises(ProvisioningError, match="only root could log in"):
         given(system, False, {"path": "/etc/nologin", "content": ""})
+    switch, lines = "/etc/nsswitch.conf", "passwd: %s\nhosts: dns\n"
+    for content, is_written in (("sss files", True), ("ldap # files", False), ("ldap", False)):
+        entry = {"path": switch, "content": lines % content}
+        if is_written:
+            given(system, False, entry)
+        else:
+            with pytest.raises(ProvisioningError, match="does not name `files`"):
+                given(system, False, entry)
+    assert system.read_text(switch) == lines % "sss files"
     beside = {"path": "/etc/ssh/sshd_config.d/notes.txt", "content": "faulty"}
     assert given(system, False, beside).message == "1 files, 1 of them written"
 
