@@ -124,9 +124,14 @@ class LogFile(logging.Handler):
             pass
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file. What another thread still logs is dropped: the file's number may soon be
+        that of another file.
+        """
+        self.acquire()
+        descriptor, self._descriptor = self._descriptor, -1
+        self.release()
         try:
-            os.close(self._descriptor)
+            os.close(descriptor)
         except OSError:
             pass
         super().close()

@@ -59,6 +59,17 @@ def test_console_and_file(tmp_path: Any) -> None:
     assert os.stat(str(tmp_path) + "/var/log/x.log").st_mode & 0o777 == 0o640
 
 
+def test_a_thread_that_logs_on_writes_into_no_other_file(tmp_path: Any) -> None:
+    """A request that was given up may log after the log was closed, whose number is reused."""
+    handler = log.LogFile(os.open(str(tmp_path / "log"), os.O_WRONLY | os.O_CREAT))
+    handler.close()
+    other = os.open(str(tmp_path / "other"), os.O_WRONLY | os.O_CREAT)
+    handler.handle(logging.makeLogRecord({"msg": "late"}))
+    handler.close()
+    os.close(other)
+    assert (tmp_path / "log").read_bytes() == (tmp_path / "other").read_bytes() == b""
+
+
 def test_what_came_from_outside_cannot_drive_the_terminal(tmp_path: Any) -> None:
     console = io.StringIO()
     log.start(System(str(tmp_path)), "info", "", console)

@@ -33,6 +33,9 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 2.0
 # Disks are searched after the optical drives have answered, or after this time.
 HEAD_START_S = 2.0
 MOST_AT_ONCE = 8
+# How long a stopped search is waited for. It takes a fraction of a second; on a busy machine its
+# thread may lag, and it notes last which devices did not answer.
+STOP_LIMIT_S = 10.0
 # If the first search of a device is given up earlier, there is no warning: it may be a new device.
 SLOW_S = 1.0
 
@@ -189,7 +192,7 @@ class MediaSearch:
         """Stop the search, and give up readers that still run. A second stop does nothing."""
         self._stopping.set()
         if self._thread is not None:
-            self._thread.join(2.0)  # it checks the event several times a second
+            self._thread.join(STOP_LIMIT_S)
 
     # -- in the background
     # ----------------------------------------------------------------------------------------------
