@@ -25,7 +25,7 @@ from lightinit.host.system import System
 from lightinit.retry import RetryPolicy, retry
 
 LOG = logging.getLogger("lightinit.nocloud")
-NOT_FOUND = ("404", "410")
+NOT_FOUND = ("204", "404", "410")
 TOO_LARGE = "answer is too large"
 LEAST_S = 2.0
 PAGE = (b"<!doctype html", b"<html", b"<?xml")

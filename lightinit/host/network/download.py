@@ -158,6 +158,7 @@ class _Download:
             connection.close()
 
     def _send(self, connection: Any, path: str, headers: Dict[str, str]) -> None:
+        headers.update(_login_in(self.url))
         connection.request("GET", path, headers=headers)
 
     def _receive(self, answer: Any) -> Tuple[str, bytes]:
@@ -194,7 +195,11 @@ class _Download:
         # With a size, read() does not tell that the connection was cut off.
         if answer.length:
             raise TransientError("answer was cut off", url=self.show(self.url), bytes=size)
-        return b"".join(pieces)
+        data, encoding = b"".join(pieces), str(answer.headers.get("Content-Encoding") or "")
+        if encoding.strip().lower() in ("", "identity"):
+            return data
+        shown = self.show(self.url)
+        return _unpacked(data, encoding.strip().lower(), shown, self._limit_bytes)
 
     def failed(self, **details: Any) -> ProvisioningError:
         """The error for a failure that is final."""
@@ -230,8 +235,7 @@ class _Post(_Download):
         """A URL for messages: its path is often a secret, too."""
         try:
             place = urlsplit(url)
-            port = ":%d" % place.port if place.port else ""
-            return "%s://%s%s/..." % (place.scheme, place.hostname or "", port)
+            return "%s://%s/..." % (place.scheme, _show_host(place))
         except ValueError:
             return "a damaged URL"
 
@@ -241,13 +245,7 @@ class _Post(_Download):
 
     def _send(self, connection: Any, path: str, headers: Dict[str, str]) -> None:
         headers["Content-Type"] = "application/x-www-form-urlencoded"
-        place = urlsplit(self.url)
-        if place.username is not None:
-            import base64
-
-            login = "%s:%s" % (unquote(place.username), unquote(place.password or ""))
-            code = base64.b64encode(login.encode("utf-8")).decode("ascii")
-            headers["Authorization"] = "Basic " + code
+        headers.update(_login_in(self.url))
         connection.request("POST", path, self._form, headers)
 
     def _receive(self, answer: Any) -> Tuple[str, bytes]:
@@ -275,14 +273,56 @@ class _Post(_Download):
         return "", b""
 
 
+def _login_in(url: str) -> Dict[str, str]:
+    """The header for the user and password in a URL; none if it has none."""
+    place = urlsplit(url)
+    if place.username is None:
+        return {}
+    import base64
+
+    login = "%s:%s" % (unquote(place.username), unquote(place.password or ""))
+    return {"Authorization": "Basic " + base64.b64encode(login.encode("utf-8")).decode("ascii")}
+
+
+def _unpacked(data: bytes, encoding: str, shown: str, limit_bytes: int) -> bytes:
+    """The content of a compressed answer: some servers have nothing else, such as a store of
+    objects that were put there with ``Content-Encoding: gzip``.
+
+    Raises:
+        MalformedError: it is damaged, too large, or compressed in another way.
+    """
+    strange = MalformedError("answer is compressed", url=shown, encoding=ascii(encoding[:40]))
+    try:
+        import zlib
+    except ImportError:
+        raise strange from None
+    if encoding not in ("gzip", "x-gzip"):
+        raise strange
+    unpacking = zlib.decompressobj(31)  # with a header of gzip
+    try:
+        content = unpacking.decompress(data, limit_bytes + 1)
+    except zlib.error:
+        raise strange from None
+    if len(content) > limit_bytes:
+        raise MalformedError("answer is too large", url=shown, limit_bytes=limit_bytes)
+    if not unpacking.eof:
+        raise TransientError("answer was cut off", url=shown, bytes=len(data))
+    return content
+
+
 def show_url(url: str) -> str:
     """A URL for messages: its user, password and query are often secrets."""
     try:
         place = urlsplit(url)
-        port = ":%d" % place.port if place.port else ""
-        return "%s://%s%s%s" % (place.scheme, place.hostname or "", port, place.path[:100])
+        return "%s://%s%s" % (place.scheme, _show_host(place), place.path[:100])
     except ValueError:
         return "a damaged URL"
+
+
+def _show_host(place: Any) -> str:
+    """The host of a URL's parts, and its port, if it has one."""
+    host = place.hostname or ""
+    return ("[%s]" if ":" in host else "%s") % host + (":%d" % place.port if place.port else "")
 
 
 def check_url(url: str, show: Callable[[str], str] = show_url) -> Any:

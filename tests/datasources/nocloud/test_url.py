@@ -165,6 +165,10 @@ def test_answers_that_are_good_enough(tmp_path: Any, serve: Any) -> None:
     assert (instance_id, instance.user_data) == ("moved", "")
     assert "has no user-data (HTTP status 404)" in warnings
     assert "vendor-data was not downloaded" in warnings
+    empty = {**GOOD, "/s/user-data": 204}
+    instance_id, instance, warnings = ask(make_source(tmp_path, serve(empty).base + "/s/"))
+    assert (instance_id, instance.user_data) == ("far", "")
+    assert "has no user-data (HTTP status 204)" in warnings
 
 
 def test_nobody_there_is_waited_for_until_the_deadline(tmp_path: Any, serve: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 import ssl
 import subprocess
@@ -11,7 +12,7 @@ from typing import Any, Iterator, List
 import pytest
 
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError, TransientError
-from lightinit.host.network.download import Downloader
+from lightinit.host.network.download import Downloader, show_url
 from tests.lib.http_server import (
     OK,
     PATIENT_S,
@@ -56,6 +57,22 @@ def test_a_body_and_the_query_that_is_asked_for(serve: Any) -> None:
     assert server.requests[0].startswith(b"GET /x?sig=a%2Fb HTTP/1.1\r\n")
 
 
+def packed(data: bytes, encoding: str = "gzip") -> Conversation:
+    head = "HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\nContent-Length: %d\r\n\r\n"
+    return says((head % (encoding, len(data))).encode() + data)
+
+
+def test_a_login_in_the_url_and_an_answer_that_is_packed_all_the_same(serve: Any) -> None:
+    server = serve(packed(gzip.compress(b"hello")))
+    url = server.url.replace("://", "://me:p%40ss@")
+    assert Downloader().get(url, PATIENT_S, 1000) == b"hello"
+    assert b"\r\nAuthorization: Basic bWU6cEBzcw==" in server.requests[0]  # me:p@ss
+    last = serve(says(OK))
+    Downloader().get(serve(moved(last.url)).url.replace("://", "://me:p@"), PATIENT_S, 1000)
+    assert b"Authorization" not in last.requests[0], "another server gets no password"
+    assert show_url("http://me:p@[::1]:8/x?y") == "http://[::1]:8/x"
+
+
 def test_redirects_are_followed(serve: Any) -> None:
     last = serve(says(OK))
     first = serve(moved("/other", 301), moved(last.url, 307))
@@ -91,6 +108,10 @@ def test_a_redirect_to_what_is_no_web_page(serve: Any, target: str) -> None:
         ),
         (says(b"hello\r\n\r\n", True), MalformedError, "answer is not http"),
         (floods(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 999), MalformedError, "answer is too large"),
+        (packed(b"hello"), MalformedError, "answer is compressed"),
+        (packed(b"hello", "br"), MalformedError, "answer is compressed"),
+        (packed(gzip.compress(b"x" * 2000)), MalformedError, "answer is too large"),
+        (packed(gzip.compress(b"hello")[:-9]), TransientError, "cut off"),
         (resets, TransientError, "connection reset"),
         (hangs, TransientError, "request timed out"),
         (drips(b"HTTP/1.1 200 OK\r\n\r\n", b"x"), TransientError, "request timed out"),
