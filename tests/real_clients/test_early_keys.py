@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+from pathlib import Path
 from typing import Dict, List
 
 import pytest
@@ -42,10 +43,24 @@ def starts(vm: Namespace) -> List[str]:
 
 
 def start(azure: Azure, vm: Namespace) -> "subprocess.Popen[bytes]":
-    """Start a boot, and wait until all of its programs have started."""
+    """Start a boot, and wait until all of its programs have started, and then its watchdog."""
     process = vm.start(*BOOT, log=azure.folder / "boot.log", env=ENV)
     wait_until(lambda: len(starts(vm)) >= 3, 60, "no keys are begun")
+    wait_until(lambda: has_forked(process.pid), 60, "no watchdog is there")
     return process
+
+
+def has_forked(pid: int) -> bool:
+    """Whether a process has a child that runs the same program."""
+    children = Path("/proc/%d/task/%d/children" % (pid, pid)).read_text().split()
+    return words_of(str(pid)) in [words_of(child) for child in children]
+
+
+def words_of(pid: str) -> bytes:
+    try:
+        return Path("/proc/%s/cmdline" % pid).read_bytes()
+    except OSError:  # it has ended
+        return b""
 
 
 def scratch(vm: Namespace) -> str:
