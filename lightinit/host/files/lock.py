@@ -11,9 +11,11 @@ from typing import Optional
 from lightinit.errors import EXIT_LOCKED, EXIT_NO_PERMISSION, LightinitError, RefusedError
 from lightinit.host.system import System
 
-# `lightinit status` takes the lock for a moment to see whether it is free, so try for this long.
 TRIES = 10
 TRY_AGAIN_S = 0.03
+# `lightinit status` shares the lock for a moment to see whether it is free. On a busy machine that
+# moment may be long, and a boot must not be refused because of it.
+TRIES_BESIDE_READERS = 300
 
 LOG = logging.getLogger("lightinit.lock")
 NO_SPACE = (errno.EROFS, errno.ENOSPC, errno.EDQUOT)
@@ -86,22 +88,36 @@ class Lock:
             pass  # the disk is full, but the lock is held
 
     def _try(self, descriptor: int) -> bool:
-        for _ in range(TRIES):
+        why: Optional[str] = "processes that only read it do not let it go"
+        for tries in range(1, TRIES_BESIDE_READERS + 1):
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return True
             except BlockingIOError:
+                if tries >= TRIES and not _is_only_read(descriptor):
+                    return False
                 self._system.clock.sleep(TRY_AGAIN_S)
             except OSError as error:
-                LOG.warning("continuing without a lock: %s: %s", self._name, error.strerror)
-                return True
-        return False
+                why = error.strerror
+                break
+        LOG.warning("continuing without a lock: %s: %s", self._name, why)
+        return True
 
     def release(self) -> None:
         """Release the lock."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _is_only_read(descriptor: int) -> bool:
+    """Whether nobody holds a lock that others only share, as ``lightinit status`` does."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return True
 
 
 def is_held(system: System, name: str, pid: int = 0) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 from lightinit.errors import EXIT_LOCKED, RefusedError
 from lightinit.host.files.lock import Lock, is_held
 from lightinit.host.system import System
-from tests.lib.scratch import HERE
+from tests.lib.scratch import HERE, ScriptedClock
 
 NAME = "/run/lightinit/lock"
 
@@ -31,6 +32,27 @@ def test_only_one_holds_it(tmp_path: Any) -> None:
     assert not is_held(system, NAME)
     second.take("clean")
     second.release()
+
+
+@pytest.mark.parametrize("sleeps", [1, 50, 10000], ids=["a moment", "long", "for ever"])
+def test_whoever_only_reads_it_stops_no_boot(tmp_path: Any, caplog: Any, sleeps: int) -> None:
+    """`lightinit status` may lose the processor while it looks whether the lock is free."""
+    os.makedirs(str(tmp_path) + "/run/lightinit")
+    with open(str(tmp_path) + NAME, "w", encoding="ascii") as reader:
+        fcntl.flock(reader, fcntl.LOCK_SH)
+
+        class LetsGo(ScriptedClock):
+            def sleep(self, duration_s: float) -> None:
+                super().sleep(duration_s)
+                if len(self.sleeps) == sleeps:
+                    fcntl.flock(reader, fcntl.LOCK_UN)
+
+        system = System(str(tmp_path), LetsGo())
+        lock = Lock(system, NAME)
+        lock.take("boot")
+        assert ("without a lock" in caplog.text) == (sleeps == 10000)
+        assert is_held(system, NAME) == (sleeps != 10000)
+        lock.release()
 
 
 def test_the_kernel_lets_go_when_its_holder_dies(tmp_path: Any) -> None:
