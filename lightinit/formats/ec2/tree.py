@@ -55,9 +55,10 @@ def parse_listing(body: bytes, folder: str) -> List[ListedName]:
             ``placement``; "" for meta-data/ itself.
 
     Raises:
-        MalformedError: it is no listing: not text, or too many names.
+        MalformedError: it is no listing: not text, or too many names. Of keys, whose names may be
+            anything, no list is refused: without them nobody may be able to log in.
     """
-    text = decode_text(body, folder)
+    text = decode_leniently(body) if folder == KEYS else decode_text(body, folder)
     lines = [line.strip() for line in text.split("\n")]
     found: Dict[str, ListedName] = {}
     for line in lines:
@@ -67,7 +68,7 @@ def parse_listing(body: bytes, folder: str) -> List[ListedName]:
         if folder == KEYS and entry.name in found:  # two keys of the same name
             entry = entry._replace(name="%s %s" % (entry.path.partition("/")[0], entry.name))
         found.setdefault(entry.name, entry)
-    if len(found) > MAX_NAMES:
+    if len(found) > MAX_NAMES and folder != KEYS:
         raise MalformedError("metadata listing is too long", path=folder, names=len(found))
     return list(found.values())
 

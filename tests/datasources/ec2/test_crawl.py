@@ -46,6 +46,7 @@ def walk(values: Dict[str, Any]) -> Tuple[Any, Tuple[str, ...], List[str]]:
         ({FIRST: KEY.encode() + b" jos\xe9\0"}, [KEY + " jos\ufffd\ufffd"], ""),
         ({LIST: ""}, [], ""),
         ({LIST: "0="}, [KEY], ""),
+        ({LIST: b"0=caf\xe9\0"}, [KEY], ""),
         ({LIST: "0=my key\n=x\n"}, [KEY], "what names no key: '=x'"),
         ({LIST: "<html>\n<body>"}, [], "what names no key: '<html>'"),
         ({LIST: "0=a\n1=b", "public-keys/1/openssh-key": OTHER, FIRST: ""}, [OTHER], FIRST),
@@ -63,6 +64,13 @@ def test_no_key_is_lost_in_silence(changes: Dict[str, Any], keys: List[str], tol
     assert [key.text for key in read_keys(tree)] == keys
     assert tree["instance-id"] == "i-1" and len(asked) == len(set(asked))
     assert [told in text for text in warnings] == [True] * bool(told), warnings
+
+
+def test_the_first_of_far_too_many_keys_are_used() -> None:
+    many = {"public-keys/%d/openssh-key" % number: KEY for number in range(600)}
+    listed = "\n".join("%d=k%d" % (number, number) for number in range(600))
+    tree, warnings, _ = walk({**NAMED, LIST: listed, **many})
+    assert len(read_keys(tree)) > 300 and "metadata are cut at public-keys/" in warnings[0]
 
 
 def test_slow_answers_end_with_the_time() -> None:
