@@ -229,9 +229,13 @@ def test_a_device_that_hung_is_not_tried_again_when_its_size_changes_either(root
 
 
 def test_a_device_that_has_not_answered_when_nobody_waits_any_more_is_told(root: Path) -> None:
-    search = MediaSearch(System(str(root)), NAMES, everything, "/dev/sr0", command=reader(HANGS))
+    note = root / "begun"
+    hangs = reader("open(%r, 'w'); %s" % (str(note), HANGS))
+    search = MediaSearch(System(str(root)), NAMES, everything, "/dev/sr0", command=hangs)
     search.start()
-    assert search.result(media.SLOW_S + 0.5) is None and search.troubles == []
+    while not note.exists():  # its time counts from then on at the latest
+        assert search.result(0.01) is None
+    assert search.result(media.SLOW_S) is None and search.troubles == []
     search.stop()
     assert search.result(DEADLINE_S) is None  # once its thread has ended, however late
     ((device, why),) = search.troubles
