@@ -33,7 +33,7 @@ from lightinit.stages import config, fetch, in_place, local, login_check, revisi
 from lightinit.stages.pending import FREQUENCIES, pending, provisioned_before, stage_done
 from lightinit.stages.report import report
 from lightinit.stages.selection import module_list
-from lightinit.state import StatusFile, Timeline
+from lightinit.state import StatusFile, Timeline, current_instance
 
 LOG = logging.getLogger("lightinit.boot")
 
@@ -96,6 +96,7 @@ def boot(context: Context) -> str:
         LOG.info("nothing done: %s", why)
         context.status.update(status="disabled", reason=why)
         return "disabled"
+    _return_to_former(context)
     if context.instance_id and not pending(context):
         LOG.info("instance %s is provisioned: nothing to do", context.instance_id)
         return finish(context, ran=False)
@@ -110,6 +111,21 @@ def boot(context: Context) -> str:
     if not run_after_ready(context):
         return "done"
     return finish(context, ran=True)
+
+
+def _return_to_former(context: Context) -> None:
+    """Make the instance the current one again, if it was provisioned and then replaced by another,
+    as by a seed that was exchanged and put back: else no later boot would be free.
+    """
+    state = context.state
+    if state is None or not stage_done(context, "final"):
+        return
+    if current_instance(context.system) != state.instance_id:
+        LOG.info("instance %s is the current one again", state.instance_id)
+        try:
+            state.make_current()
+        except ProvisioningError as error:
+            LOG.warning("%s", error)
 
 
 def _tell_mistakes(context: Context) -> None:

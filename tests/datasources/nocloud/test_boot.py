@@ -60,6 +60,11 @@ def test_an_id_that_is_new_at_each_boot_is_told(desk: Machine) -> None:
     desk.put("/sys/class/dmi/id/product_uuid", "d1e0a7b4-93c2-4b55-8a11-77f0c2a4e6d8\n")
     seed(desk, "desk-3", "#!/bin/sh\n")
     assert "the instance-id was" not in boot(desk), "a copy of the disk is another machine"
+    seed(desk, "desk-1", "#!/bin/sh\n")
+    said = boot(desk)
+    assert "desk-1 is the current one again" in said and "nothing to do" in said
+    assert desk.json("/var/lib/lightinit/instance/result.json")["instance"] == "desk-1"
+    assert "current one again" not in boot(desk)
 
 
 def test_a_seed_that_is_detached_leaves_the_machine_as_it_is(desk: Machine) -> None:
