@@ -214,13 +214,14 @@ def has_network(context: Context) -> Callable[[], bool]:
 
 
 def _wait_for_network(context: Context, source: Datasource) -> Network:
-    from lightinit.stages.network import find_network
+    from lightinit.stages.network import find_network, other_ways
 
     wanted, clock = context.settings["network"], context.system.clock
     started_s = clock.monotonic()
 
     def while_waiting() -> None:
-        LOG.info("waiting for a DHCP lease, at most %g s", wanted["lease_timeout_s"])
+        or_else, limit_s = other_ways(source), wanted["lease_timeout_s"]
+        LOG.info("waiting for a DHCP lease%s, at most %g s", or_else, limit_s)
         preload(context)
         LOG.debug("all that comes later is imported")
 

@@ -90,6 +90,11 @@ def find_network(
                 search.picture.doubt()
 
 
+def other_ways(source: Datasource) -> str:
+    """What will do instead of a DHCP lease, for the log; "" for nothing."""
+    return "" if source.LEASE_OPTION else ", or an address and a route"
+
+
 def look_for_network(
     system: System, source: Datasource, grace_s: float, interface: str
 ) -> Callable[[], bool]:
@@ -174,7 +179,8 @@ class _Search:
         """Log from time to time that the wait goes on, so that the boot does not seem to hang."""
         if now_s - self._logged_s >= SAY_EVERY_S:
             self._logged_s = now_s
-            LOG.info("still waiting for a DHCP lease; interfaces: %s", self._describe() or "none")
+            or_else, seen = other_ways(self._source), self._describe() or "none"
+            LOG.info("still waiting for a DHCP lease%s; interfaces: %s", or_else, seen)
 
     def failure(self, timeout_s: float) -> ProvisioningError:
         """The error at the deadline, with what was seen last."""
@@ -185,9 +191,10 @@ class _Search:
             default_route=self._scene.default_interface or "none",
             leases=self._passed_over() or "none",
             hint=(
-                "check whether the image starts a DHCP client on its NIC, and whether a NIC is"
+                "check whether the image starts a DHCP client on its NIC%s, and whether a NIC is"
                 " attached to the VM"
-            ),
+            )
+            % ("" if self._source.LEASE_OPTION else " or gives it an address and a route"),
         )
 
     def _describe(self) -> str:

@@ -405,6 +405,9 @@ def test_where_a_lease_says_nothing_a_static_network_is_as_good(
     found = host.find()
     assert (found.address, found.source, found.warnings) == ("10.0.0.4", source, ())
     assert host.clock.passed_s == pytest.approx(passed_s)
+    host.scenes.scene = NOTHING
+    with pytest.raises(ProvisioningError, match="or gives it an address and a route"):
+        host.find(timeout_s=0.0)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from lightinit.formats.ec2.tree import KEYS, ListedName, Tree
 MAX_REQUESTS = 400
 MAX_DEPTH = 8
 MAX_BYTES = 1024 * 1024
+MAX_WARNINGS = 10
 # What comes first, in this order. Without the keys nobody may be able to log in.
 FIRST = ("instance-id", KEYS, "local-hostname", "hostname", "placement", "instance-type", "tags")
 Get = Callable[[str, bool], bytes]
@@ -53,7 +54,10 @@ def crawl(get: Get, is_over: Callable[[], bool] = lambda: False) -> Tuple[Tree, 
     walk = _Walk(get, is_over)
     walk.start()
     walk.run()
-    return walk.tree, tuple(walk.warnings)
+    warnings = walk.warnings[:MAX_WARNINGS]
+    if len(walk.warnings) > MAX_WARNINGS:
+        warnings.append("%d more warnings like these" % (len(walk.warnings) - MAX_WARNINGS))
+    return walk.tree, tuple(warnings)
 
 
 class _Walk:

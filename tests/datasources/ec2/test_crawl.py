@@ -71,6 +71,8 @@ def test_the_first_of_far_too_many_keys_are_used() -> None:
     listed = "\n".join("%d=k%d" % (number, number) for number in range(600))
     tree, warnings, _ = walk({**NAMED, LIST: listed, **many})
     assert len(read_keys(tree)) > 300 and "metadata are cut at public-keys/" in warnings[0]
+    _, warnings, _ = walk({**NAMED, LIST: listed})
+    assert len(warnings) == 11 and "more warnings like these" in warnings[-1]
 
 
 def test_slow_answers_end_with_the_time() -> None:
