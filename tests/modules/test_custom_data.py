@@ -104,6 +104,8 @@ def test_what_only_cloud_init_understands_is_kept_and_told(
         ("# Mine.\r\n#cloud-config\r\nhostname: x\r\n", "`#cloud-config` is not the first line"),
         ("# Mine.\nruncmd:\n- x\n", "it has keys of a cloud-config; begin it"),
         ("packages: [x]\n", "it has keys of a cloud-config; begin it"),
+        (b"\xfd7zXZ\0x", "it is packed by xz, and only gzip"),
+        ("PK\x03\x04x", "it is packed by zip, and only gzip"),
         ("# A note.\nname: x\n", ""),
         ("name: x\nlist:\n  packages: y\n", ""),
         ("", ""),

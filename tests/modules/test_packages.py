@@ -188,7 +188,7 @@ def test_a_manager_that_is_named_and_not_there(tmp_path: Path) -> None:
     outcome = apply(host, packages=["git", {"snap": ["lxd"], "dnf": ["vim"]}])
     assert outcome.warnings == ("snap is not here: lxd", "dnf is not here: vim")
     host.put("snap", "", "/var/lib/snapd/state.json")
-    assert apply(host, packages=[{"snap": ["a", ["b", "latest/edge"]]}]).warnings == ()
+    assert apply(host, packages=[{"snap": ["a", ["b", "--edge"]]}]).warnings == ()
     assert words(host, "snap") == [
         "wait system seed.loaded",
         "install a",

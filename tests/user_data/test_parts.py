@@ -198,6 +198,11 @@ def test_a_damaged_part_does_not_lose_the_others() -> None:
     assert "may be cut off" in found.warnings[0] and "charset is unknown" in found.warnings[2]
 
 
+def test_a_multipart_of_nothing_is_told() -> None:
+    found = take(b"Content-Type: multipart/mixed; boundary=x\n\n--x--\n")
+    assert not found.parts and "has no parts" in "".join(found.warnings)
+
+
 def test_what_is_nested_too_deeply() -> None:
     data = SH.encode()
     for at in range(50):

@@ -47,6 +47,11 @@ TOLD: Tuple[Tuple[str, str, str], ...] = (
     ),
     (r"node content", "a value begins with a character that needs quotes", QUOTE),
     (r"document start", "text follows after the end of the document", "remove what follows `...`"),
+    (
+        r"incompatible YAML document",
+        "%YAML names a version that cannot be read",
+        "remove the line that begins with %YAML",
+    ),
     (r"directive", "the line begins with %", QUOTE),
 )
 CANNOT_START = "cannot start any token"

@@ -20,6 +20,13 @@ _KEYS = re.compile(
     re.MULTILINE,
 )
 _NO_LETTER = re.compile("[^a-z]")
+# What programs that pack begin with. Only gzip is unpacked, as in cloud-init.
+PACKED = (
+    (b"\xfd7zXZ\0", "xz"),
+    (b"BZh", "bzip2"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"PK\x03\x04", "zip"),
+)
 SEEN_CHARACTERS = 4096
 SEEN_LINES = 20
 LIKE = 0.85
@@ -31,6 +38,9 @@ def find_slip(data: bytes) -> str:
     Args:
         data: data of no known kind.
     """
+    for begins, name in PACKED:
+        if data.startswith(begins):
+            return "it is packed by %s, and only gzip is unpacked; pack it by gzip" % name
     text = data[:SEEN_CHARACTERS].decode("utf-8", "replace").lstrip("\ufeff").strip()
     lines = [line.strip() for line in text.splitlines()[:SEEN_LINES]] or [""]
     if lines[0].startswith("#"):

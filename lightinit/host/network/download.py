@@ -314,6 +314,8 @@ def show_url(url: str) -> str:
     """A URL for messages: its user, password and query are often secrets."""
     try:
         place = urlsplit(url)
+        if not place.scheme and not place.netloc:
+            return place.path[:100]
         return "%s://%s%s" % (place.scheme, _show_host(place), place.path[:100])
     except ValueError:
         return "a damaged URL"

@@ -51,6 +51,8 @@ class Multipart(Kind):
                 "%s has no last boundary: it may be cut off; the platform takes 64 KiB, and gzip"
                 " makes it smaller" % piece.name
             )
+        if not split.parts:
+            around.warn("%s has no parts: nothing stands between its boundaries" % piece.name)
         found = []
         for index, document in enumerate(split.parts, 1):
             child = name_child(piece, index, "")

@@ -129,6 +129,7 @@ def test_what_becomes_of_the_value_with_a_mistake() -> None:
         (b"a:\n- b\n c\n  - d: e\n  f: g\n", 4, "`: ` is inside"),
         (b"a: [1, 2\nb: 3\n", 2, "a [ or { is not closed"),
         (b"a: |x\n", 1, "after | or >"),
+        (b"#\n%YAML 2.0\n---\na: b\n", 2, "%YAML names a version"),
         (b"a: \x01\n", 1, "a control character"),
         (b"a: b\nc: \0\n", 2, "a zero byte"),
         (b"a: b\nc: \xff\n", 2, "not UTF-8"),

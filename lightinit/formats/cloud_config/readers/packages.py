@@ -21,6 +21,9 @@ KEYS = (
 # What a package's name or version may have, of all managers; a leading - would be an option.
 _NAME = re.compile(r"[A-Za-z0-9@/_.*][A-Za-z0-9@/_.*+:~=<>!()^-]*\Z")
 
+# Options that cloud-init hands to `snap install` as they are; each is short for a channel.
+_CHANNEL = re.compile(r"--(?:channel=(\S+)|(stable|candidate|beta|edge))\Z")
+
 
 class GivenPackage(NamedTuple):
     """One package: its name, the version or "", and the only manager that takes it or ""."""
@@ -91,6 +94,9 @@ def _package(inner: Section, at: int, value: Any, manager: str) -> List[GivenPac
         inner.expected(at, "a name, or a list of name and version", value, "such as `- git`")
         return []
     texts = [written(word).strip() for word in words]
+    channel = _CHANNEL.match(texts[-1]) if manager == "snap" and len(texts) == 2 else None
+    if channel is not None:
+        texts[1] = channel.group(1) or "latest/" + channel.group(2)
     if not all(_NAME.match(text) for text in texts):
         inner.wrong(at, "no package can have this name or version", "such as `- git`")
         return []

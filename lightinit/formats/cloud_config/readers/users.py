@@ -166,8 +166,6 @@ def read_accounts(values: Mapping[str, Any]) -> Tuple[GivenAccounts, List[Mistak
     elif user is not None:
         default_name = _name(given, "user")
         users = [*(users or []), GivenUser(DEFAULT)]
-    if values.get("ssh_import_id") is not None:
-        given.wrong("ssh_import_id", "it is not supported", UNSUPPORTED["ssh_import_id"])
     accounts = GivenAccounts(
         None if users is None else _merged(users),
         _groups(given),

@@ -161,6 +161,8 @@ def test_zypper_and_apk() -> None:
         ({"packages": ["--allow-downgrades"]}, "packages[0]: no package can have this name"),
         ({"packages": ["a b"]}, "packages[0]: no package can have this name"),
         ({"packages": ["$(reboot)"]}, "packages[0]: no package can have this name"),
+        ({"packages": [{"snap": [["a", "--classic"]]}]}, "snap[0]: no package can have this"),
+        ({"packages": [{"apt": [["a", "--edge"]]}]}, "apt[0]: no package can have this name"),
         ({"packages": [["a", "1", "2"]]}, "packages[0]: it is a list, and must be a name"),
         ({"packages": [True]}, "packages[0]: it is a boolean"),
         ({"packages": {"apt": ["a"]}}, "packages: it is a mapping, and must be a list"),

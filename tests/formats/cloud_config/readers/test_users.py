@@ -214,7 +214,6 @@ def test_mistakes_beside_users() -> None:
         "a private key is there" in told(ssh_authorized_keys=["-----BEGIN OPENSSH PRIVATE KEY"])[0]
     )
     assert "users: it is a number" in told(users=5)[0]
-    assert "ssh_import_id: it is not supported" in told(ssh_import_id=["gh:x"])[0]
     assert "groups[0]: it is a number" in told(groups=[5])[0]
     assert "groups: no group can have one of these names" in told(groups=["a b", "adm"])[0]
     assert "no account can have this name" in told(user="a b")[0]
