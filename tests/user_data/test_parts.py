@@ -198,6 +198,20 @@ def test_a_damaged_part_does_not_lose_the_others() -> None:
     assert "may be cut off" in found.warnings[0] and "charset is unknown" in found.warnings[2]
 
 
+MESSAGE = "Content-Type: message/rfc822\n\n"
+MIXED = "Content-Type: multipart/mixed; boundary=x\n\n--x\n"
+
+
+@pytest.mark.parametrize(
+    "before, after", [("", ""), (MESSAGE, ""), (MIXED + MESSAGE, "--x--\n")], ids=["", "in", "part"]
+)
+def test_a_message_in_a_message_and_old_line_ends(before: str, after: str) -> None:
+    inner = "MIME-Version: 1.0\nContent-Type: text/cloud-config\n\n#cloud-config\n"
+    for end in ("\n", "\r"):
+        found = take((before + inner + after).replace("\n", end).encode())
+        assert not found.warnings and [part.kind for part in found.parts] == ["#cloud-config"]
+
+
 def test_a_multipart_of_nothing_is_told() -> None:
     found = take(b"Content-Type: multipart/mixed; boundary=x\n\n--x--\n")
     assert not found.parts and "has no parts" in "".join(found.warnings)

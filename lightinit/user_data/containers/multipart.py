@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MULTIPART = "multipart/"
 MIXED = MULTIPART + "mixed"
+MESSAGE = "message/rfc822"  # a whole MIME document; cloud-init takes its parts, too
 # Of these, the content says what it is, after it was unpacked.
 PACKED = ("gzip", "x-gzip", "gzip-compressed", "gzipped", "x-gzip-compressed", "x-gunzip")
 BINARY = ("octet-stream", *PACKED)
@@ -42,7 +43,10 @@ class Multipart(Kind):
         """Return the parts of a multipart, or the body of another document."""
         from lightinit.formats.user_parts import mime
 
-        entity = mime.read(piece.data.lstrip(b"\xef\xbb\xbf"), piece.content_type == MIXED)
+        data = piece.data.lstrip(b"\xef\xbb\xbf")
+        if b"\n" not in data:  # line ends of an old Macintosh
+            data = data.replace(b"\r", b"\n")
+        entity = mime.read(data, piece.content_type == MIXED)
         if not entity.content_type.startswith(MULTIPART):
             return [_make_part(piece._replace(depth=piece.depth + 1), entity, around)]
         split = mime.split(entity, MAX_PARTS)
@@ -69,7 +73,7 @@ class Multipart(Kind):
 
 
 def _make_part(child: Piece, entity: Entity, around: Around) -> Piece:
-    """Make a piece of a MIME document.
+    """Make a piece of a MIME document. One that is a whole document itself stays a container.
 
     Raises:
         MalformedError: it cannot be decoded.
@@ -77,6 +81,8 @@ def _make_part(child: Piece, entity: Entity, around: Around) -> Piece:
     from lightinit.formats.user_parts import mime
 
     data = mime.decode(entity)
+    if entity.content_type == MESSAGE:
+        return child._replace(data=data, content_type=MIXED)
     main, _, sub = entity.content_type.partition("/")
     if main == "text":
         data = _to_utf8(child, data, entity.parameters.get("charset", ""), around)
