@@ -16,6 +16,7 @@ from lightinit.formats.cloud_config.mistakes import Mistake, Path
 from lightinit.model import NamedTuple
 
 LIMIT_BYTES = 1024 * 1024
+VERSION_DIGITS = 9  # of a version that %YAML names
 PACKAGE = "python3-yaml"
 INSTALL = "install the package %s (py3-yaml, python-yaml or pyyaml elsewhere)" % PACKAGE
 
@@ -121,7 +122,7 @@ def _no_text(line: int, why: str) -> MalformedError:
 
 def _parse(yaml: Any, text: str) -> Tuple[Any, Dict[Path, int], List[Mistake]]:
     from lightinit.formats.cloud_config.building import DEPTH, TOO_DEEP, ValueBuilder, beyond_bounds
-    from lightinit.formats.cloud_config.syntax import explain
+    from lightinit.formats.cloud_config.syntax import beyond_numbers, explain
 
     class BoundedLoader(yaml.SafeLoader):
         """The scanner reads ahead, and its time grows with the square of what is open."""
@@ -130,6 +131,11 @@ def _parse(yaml: Any, text: str) -> Tuple[Any, Dict[Path, int], List[Mistake]]:
             if self.flow_level > DEPTH:
                 raise beyond_bounds(self.line + 1, TOO_DEEP)
             super().fetch_flow_collection_start(token)
+
+        def scan_yaml_directive_number(self, start_mark: Any) -> Any:
+            if not self.prefix(VERSION_DIGITS + 1).strip("0123456789"):
+                raise ValueError  # as Python does, or it takes long
+            return super().scan_yaml_directive_number(start_mark)
 
     try:
         loader = BoundedLoader(text)
@@ -147,4 +153,6 @@ def _parse(yaml: Any, text: str) -> Tuple[Any, Dict[Path, int], List[Mistake]]:
             loader.dispose()
     except yaml.YAMLError as error:
         raise explain(error, text) from None
+    except (ValueError, OverflowError):
+        raise beyond_numbers(loader.line + 1) from None
     return builder.value, builder.lines, builder.mistakes

@@ -80,6 +80,16 @@ def explain(error: Any, text: str) -> MalformedError:
     return _no_yaml(mark.line + 1, what, remedy)
 
 
+def beyond_numbers(line: int) -> MalformedError:
+    """The error for a number that PyYAML reads, and Python cannot.
+
+    Args:
+        line: where it is.
+    """
+    what = "the number after \\U is that of no character, or %YAML names no version"
+    return _no_yaml(line, what, "write the character itself; remove the line %YAML")
+
+
 def _told(said: str, line: str, column: int) -> Tuple[str, str]:
     if "\t" in line[: len(line) - len(line.lstrip())]:
         return "the line is indented with a tab", "indent with spaces"
