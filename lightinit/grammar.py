@@ -241,8 +241,8 @@ def _add_views(commands: _Commands) -> None:
     )
     schema = commands.add(
         "schema",
-        "check a #cloud-config without running it: each mistake with its line and what to do;"
-        " exit code 1 if something in it would have no effect",
+        "check user data without running them: each mistake with its line and what to do;"
+        " exit code 1 if something in them would have no effect",
     )
     schema.add_argument("file", metavar="FILE", help="the document; - reads standard input")
 
