@@ -37,6 +37,7 @@ LOCK = "/run/lightinit/lock"
 DISABLED = "/etc/lightinit/disabled"
 ANCHORS = "anchors"  # what names the instance, if it is not DMI
 DETECTION = "detection"  # how the datasource was found
+FORMER_FILES = CURRENT + "/former-files.json"  # see files/former.py
 INSTANCE_LIMIT_BYTES = 8 * 1024 * 1024
 
 

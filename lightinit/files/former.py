@@ -12,7 +12,6 @@ import os
 from typing import Any, Dict, List, Optional
 
 from lightinit.errors import MalformedError, ProvisioningError
-from lightinit.files import FORMER
 from lightinit.formats.cloud_config.places import is_closed
 from lightinit.formats.file_entries import CONTENT_LIMIT_BYTES
 from lightinit.host.files.access import Access, access_of
@@ -20,6 +19,7 @@ from lightinit.host.files.text import read_file
 from lightinit.host.system import System
 from lightinit.model import NamedTuple
 
+FORMER = "/var/lib/lightinit/instance/former-files.json"
 LIMIT_BYTES = 4 * 1024 * 1024
 FOLDER = "/etc/"
 

@@ -11,13 +11,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, Sequence, Tuple, Union
 
 from lightinit.errors import ProvisioningError
-from lightinit.files import FORMER
 from lightinit.formats.accounts.passwords import login_wished
 from lightinit.host.system import System
 from lightinit.model import Frequency, Instance, Outcome, User
 from lightinit.pipeline import Context, run_step
 from lightinit.stages.selection import module_list
 from lightinit.stages.selection.given import find_cloud_config, settle_instance
+from lightinit.state import FORMER_FILES
 
 if TYPE_CHECKING:
     from lightinit.login.question import Answer, Question
@@ -64,8 +64,8 @@ def run(context: Context) -> None:
             isolate=True,
         )
     _run_verdict(unmarked, instance, answers, found)
-    if context.first_failure is None and context.system.exists(FORMER):
-        context.system.remove(FORMER)
+    if context.first_failure is None and context.system.exists(FORMER_FILES):
+        context.system.remove(FORMER_FILES)
 
 
 def _run_verdict(

@@ -9,7 +9,7 @@ import pytest
 
 from lightinit.emulator import Platform
 from lightinit.emulator.documents.ovf import make_ovf
-from lightinit.files import FORMER
+from lightinit.files.former import FORMER
 from tests.emulated.boots import reported
 from tests.lib.needs_yaml import needs_yaml
 from tests.lib.scratch import Machine

@@ -208,11 +208,7 @@ OF_USER_DATA = (
     "lightinit.accounts.given",
     "lightinit.cloud_config",
     "lightinit.disks",
-    # Of lightinit.files, the login check needs a name.
-    "lightinit.files.former",
-    "lightinit.files.guarded",
-    "lightinit.files.listed",
-    "lightinit.files.write",
+    "lightinit.files",
     "lightinit.formats.cloud_config",
     "lightinit.formats.packages",
     "lightinit.formats.services",

@@ -64,7 +64,7 @@ def test_no_copy_of_the_account_files_has_the_account() -> None:
     seen = inside("with_a_password", "userdel", "usermod", "chpasswd", "su")
     assert "/etc/shadow-" in seen["before"] and "/var/backups/shadow.bak" in seen["before"]
     assert seen["unchanged"], "--dry-run changes nothing"
-    assert "removed   users" in seen["plan"] and "its lines in /etc/shadow-" in seen["plan"]
+    assert "would be removed  users" in seen["plan"] and "its lines in /etc/shadow-" in seen["plan"]
     assert "Next, without a reboot" in seen["said"], seen["said"]
     assert seen["left"] == ""
     assert seen["pool"] == [0, 0] and seen["logs"] == [0, 0]
