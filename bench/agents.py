@@ -76,14 +76,24 @@ def lightinits(tree: Path, names: List[str]) -> List[Agent]:
     conf = (
         "mkdir -p /etc/lightinit/conf.d\ncat >/etc/lightinit/conf.d/05-bench.conf <<'END'\n%sEND\n"
     )
-    image = conf % SPARE_THE_DISK
-    kept = conf % (SPARE_THE_DISK + "[module.ssh_host_keys]\nkeep_existing = yes\n")
+    settings = "".join(_without_unknown(tree, line) for line in SPARE_THE_DISK.splitlines(True))
+    image = conf % settings
+    kept = conf % (settings + "[module.ssh_host_keys]\nkeep_existing = yes\n")
     found = [
         Agent(names[0], LIGHTINIT, image + NO_HOST_KEYS, tree=tree, waits=True),
         Agent(names[1], LIGHTINIT, image + NO_HOST_KEYS, tree=tree),
     ]
     found += [Agent(name, LIGHTINIT, kept, tree=tree) for name in names[2:]]
     return found
+
+
+def _without_unknown(tree: Path, line: str) -> str:
+    """A line of settings, without the modules that an older tree does not have."""
+    key, equals, names = line.partition(" = ")
+    if key != "modules":
+        return line
+    known = [name for name in names.split() if (tree / "modules" / (name + ".py")).exists()]
+    return key + equals + " ".join(known) + "\n"
 
 
 def others(with_rust: bool) -> List[Agent]:
