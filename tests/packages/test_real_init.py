@@ -175,7 +175,7 @@ for try in $(seq 600); do [ ! -e /run/lightinit/runit-done ] || break; sleep 0.1
 sv -w 60 check lightinit""",
     "s6": """mkdir -p /run/service; ln -s /etc/sv/lightinit /run/service/lightinit
 s6-svscan /run/service &
-for try in $(seq 600); do [ ! -e /run/service/.s6-svscan/control ] || break; sleep 0.1; done
+for try in $(seq 600); do ! s6-svok /run/service/lightinit || break; sleep 0.1; done
 s6-svwait -U -t 60000 /run/service/lightinit""",
 }
 
