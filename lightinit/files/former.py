@@ -12,6 +12,7 @@ import os
 from typing import Any, Dict, List, Optional
 
 from lightinit.errors import MalformedError, ProvisioningError
+from lightinit.files.guarded import real_name
 from lightinit.formats.cloud_config.places import is_closed
 from lightinit.formats.file_entries import CONTENT_LIMIT_BYTES
 from lightinit.host.files.access import Access, access_of
@@ -53,7 +54,7 @@ def keep_former(
     Raises:
         ProvisioningError: it cannot be kept.
     """
-    real = "/" + os.path.relpath(system.path(path), system.root)
+    real = real_name(system, path)
     if not real.startswith(FOLDER) or not is_closed(real):
         return
     kept = list_former(system)

@@ -29,6 +29,11 @@ LOCAL = {"files", "compat", "db", "altfiles"}
 KEY_FILES = ("authorized_keys", "authorized_keys2")
 
 
+def real_name(system: System, path: str) -> str:
+    """The VM's path of the file to which a path leads."""
+    return "/" + os.path.relpath(system.path(path), system.root)
+
+
 def check_content(system: System, path: str, content: bytes) -> None:
     """Refuse content with which sshd would not start, sudo or doas would not work, or nobody would
     find the host's accounts. Where a program that checks it is not installed, it is accepted.
@@ -41,7 +46,7 @@ def check_content(system: System, path: str, content: bytes) -> None:
     Raises:
         ProvisioningError: what the program says.
     """
-    real = "/" + os.path.relpath(system.path(path), system.root)
+    real = real_name(system, path)
     folder = os.path.dirname(real)
     text = content.decode("utf-8", "surrogateescape")
     if path in NO_LOGIN or real in NO_LOGIN:
