@@ -16,6 +16,7 @@ from lightinit.formats.ssh.public_keys import (
     drop_quoted,
     looks_like_kind,
     split_options,
+    split_words,
 )
 from lightinit.model import NamedTuple
 
@@ -114,7 +115,7 @@ def list_keys(data: bytes) -> List[Tuple[str, str, bytes]]:
 def is_only_keys(data: bytes) -> bool:
     """Whether a file has nothing but public keys, comments and blank lines."""
     return all(
-        not line.strip() or line.lstrip().startswith(b"#") or _identify(line) is not None
+        not line.strip() or line.lstrip(b" \t").startswith(b"#") or _identify(line) is not None
         for line in data.split(b"\n")
     )
 
@@ -133,10 +134,10 @@ def _line_end(data: bytes) -> bytes:
 
 def _identify(line: bytes) -> Optional[Tuple[bytes, bytes, bytes]]:
     """(options, type, blob) of a line; None if it has no key for logins."""
-    if line.lstrip().startswith(b"#") or b"\0" in line:
+    if line.lstrip(b" \t").startswith(b"#") or b"\0" in line:
         return None
     options, rest = split_options(line)
-    words = rest.split(None, 2)
+    words = split_words(rest)
     if len(words) < 2 or not looks_like_kind(words[0]):
         return None
     blob = decode(words[1])

@@ -15,6 +15,7 @@ from lightinit.formats.ssh.public_keys import (
     looks_like_kind,
     read_key,
     split_options,
+    split_words,
 )
 from lightinit.model import Certificate, NamedTuple, SshKey
 
@@ -179,8 +180,7 @@ def _join_broken(lines: Sequence[str], at: int) -> Tuple[Optional[PublicKey], in
 
 
 def _begins_key(line: str) -> bool:
-    words = split_options(line.encode("utf-8", "replace"))[1].split(None, 1)
-    return bool(words) and looks_like_kind(words[0])
+    return looks_like_kind(split_words(split_options(line.encode("utf-8", "replace"))[1])[0])
 
 
 def _is_der_sequence(data: bytes) -> bool:

@@ -28,6 +28,7 @@ KEY_TYPES = (
 )
 # An escaped quote neither begins nor ends a string.
 _QUOTE = re.compile(rb'\\"|"')
+_BLANKS = re.compile(rb"[ \t]+")
 _SPECIAL = re.compile(rb'\\"|"|[ \t]')
 
 
@@ -57,7 +58,7 @@ def read_key(line: str) -> PublicKey:
     if any(byte < 0x20 and byte != 0x09 or byte == 0x7F for byte in raw):
         raise MalformedError("ssh key holds control characters")
     options, rest = split_options(raw)
-    words = rest.split(None, 2)
+    words = split_words(rest)
     if len(words) < 2:
         raise MalformedError(
             "not an ssh public key",
@@ -85,13 +86,25 @@ def split_options(line: bytes) -> Tuple[bytes, bytes]:
     A line that starts with a key type has no options. Spaces in quotes do not end the options.
     """
     line = line.strip(b" \t\r")
-    if line.split(None, 1)[:1] and looks_like_kind(line.split(None, 1)[0]):
+    if looks_like_kind(split_words(line)[0]):
         return b"", line
     at = _options_end(line)
     rest = line[at:].strip(b" \t\r")
-    if rest and looks_like_kind(rest.split(None, 1)[0]):
+    if looks_like_kind(split_words(rest)[0]):
         return line[:at], rest
     return b"", line
+
+
+def split_words(text: bytes) -> List[bytes]:
+    """The type, the base64 and the comment of a line without options, as far as they are there.
+
+    sshd parts them at spaces and tabs alone, not at what else Python takes for a blank: a line with
+    a form feed after its type is no key to sshd, and must not count as one here.
+
+    Returns:
+        One to three words; [b""] for an empty line.
+    """
+    return _BLANKS.split(text.strip(b" \t\r"), 2)
 
 
 def _options_end(line: bytes) -> int:

@@ -6,7 +6,12 @@ from typing import Optional
 
 import pytest
 
-from lightinit.formats.ssh.authorized_keys import count_keys, merge, restrict
+from lightinit.formats.ssh.authorized_keys import (
+    count_keys,
+    is_only_keys,
+    merge,
+    restrict,
+)
 from lightinit.formats.ssh.public_keys import read_key
 from tests.lib.ssh_keys import ED, ED_2, SK_ED, blob
 
@@ -59,6 +64,16 @@ def test_the_same_key_is_not_added_twice(there: str) -> None:
     assert merged.added == 0
     assert merged.data == (there + "\n").encode()
     assert not merged.restricted
+
+
+@pytest.mark.parametrize("other", ["\x0b", "\x0c", "\x1c", "\x85", "\xa0", "\u2003"])
+def test_what_sshd_takes_for_no_blank_parts_no_words(other: str) -> None:
+    """``ssh-keygen -l`` finds no key in such lines either."""
+    kind, base64 = ED.split()
+    for line in (kind + other + base64, "x y " + other, other, "b " + other + " " + ED):
+        merged = merge(line.encode(), [read_key(ED)])
+        assert merged.added == 1, line
+        assert not is_only_keys(line.encode()) or not line.strip(), line
 
 
 @pytest.mark.parametrize(
