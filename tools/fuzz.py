@@ -34,7 +34,8 @@ def get_atheris() -> None:
     """Install atheris for this tool alone: nothing else needs it."""
     if not os.path.isdir(os.path.join(LIBRARIES, "atheris")):
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run(pip + ["--target", LIBRARIES, ATHERIS], check=True)
+        again = [os.path.join(HERE, "tools", "try-again"), "--without", LIBRARIES]
+        subprocess.run(again + pip + ["--target", LIBRARIES, ATHERIS], check=True)
 
 
 def load(instrument: bool) -> Dict[str, Any]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Dict, Iterable, List, Optional, Tuple, Type
 
-from tests.lib.running import MIRROR, run
+from tests.lib.running import MIRROR, fetch, run
 from tests.lib.scratch import HERE
 
 # LIGHTINIT_PACKAGES=all: also what takes longest (make test-packages-all).
@@ -106,7 +106,7 @@ def base_root(release: str) -> str:
             return folder
         for path in (folder, folder + ".new"):
             shutil.rmtree(path, ignore_errors=True)
-        run(*argv, release, folder + ".new", MIRROR)
+        fetch(release, *argv, release, folder + ".new", MIRROR, without=folder + ".new")
         os.rename(folder + ".new", folder)
         Path(mark).write_text(recipe, encoding="ascii")
     return folder

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Sequence
 
 from tests.lib.chroot import ROOTS
-from tests.lib.running import MIRROR, run
+from tests.lib.running import MIRROR, fetch
 
 # Debian's newest programs, for those tests that need one of them: one root for all.
 NEWEST = (
@@ -53,7 +53,7 @@ def extracted_root(release: str, packages: Sequence[str], users: Sequence[str] =
         shutil.rmtree(folder + ".new", ignore_errors=True)
         argv = ["mmdebstrap", "--quiet", "--variant=extract", *OPTIONS]
         argv += ["--include=" + ",".join(packages), release, folder + ".new", MIRROR]
-        run(*argv)
+        fetch(release, *argv, without=folder + ".new")
         root = Path(folder + ".new")
         for name in LINKS:
             if (root / "usr" / name).exists() and not os.path.lexists(str(root / name)):

@@ -14,9 +14,10 @@ import shutil
 from pathlib import Path
 from typing import List, NamedTuple, Sequence, Tuple
 
-from tests.lib.running import MIRROR, run
+from tests.lib.running import MIRROR, fetch, run
 from tests.vm.initrd import INIT, MODULES, make_initrd
 from tests.vm.layers import (
+    AGAIN,
     CHROOT,
     FOLDER,
     INSTALL,
@@ -97,7 +98,7 @@ def boot_files(release: str) -> Tuple[Path, Path]:
         if not made.kernel.exists() or not made.initrd.exists():
             made_of = cache / ("kernel-%s-%s.tar" % (release, key))
             with MadeWhole(made_of) as new:
-                run(*_kernel_argv(), release, str(new), MIRROR)
+                fetch(release, *_kernel_argv(), release, str(new), MIRROR)
             with Tree(made_of, ["./boot", "./usr/lib/modules"]) as tree:
                 (tree / "lib").symlink_to("usr/lib")
                 _take_kernel(tree, made)
@@ -134,7 +135,7 @@ def _make_base(release: str, cache: Path) -> Path:
     made = cache / ("base-%s-%s.tar" % (release, make_key(_base_argv(), release, MIRROR)))
     if not made.exists():
         with MadeWhole(made) as new:
-            run(*_base_argv(), release, str(new), MIRROR)
+            fetch(release, *_base_argv(), release, str(new), MIRROR)
     return made
 
 
@@ -161,8 +162,8 @@ def _build(release: str, stack: str, package: Path, cache: Path) -> Image:
 
 def _add_stack(tree: Path, stack: Stack) -> None:
     script = [
-        "apt-get -q update",
-        "apt-get -q -y --no-install-recommends install " + " ".join(stack.packages),
+        AGAIN + "apt-get -q update",
+        AGAIN + "apt-get -q -y --no-install-recommends install " + " ".join(stack.packages),
     ]
     install(tree, script if stack.packages else [])
     write_files(tree, stack.files)
@@ -195,8 +196,11 @@ def _fill(tree: Path, package: Path) -> None:
         [
             "useradd -m -G adm -s /bin/bash " + WATCHER,
             (
-                "apt-get -q -y --no-install-recommends install /tmp/package.deb || { apt-get -q"
-                " update; apt-get -q -y --no-install-recommends install /tmp/package.deb; }"
+                "apt-get -q -y --no-install-recommends install /tmp/package.deb || { "
+                + AGAIN
+                + "apt-get -q update; "
+                + AGAIN
+                + "apt-get -q -y --no-install-recommends install /tmp/package.deb; }"
             ),
         ],
         package,

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Mapping, Sequence
 
-from tests.lib.running import run
+from tests.lib.running import TRY_AGAIN, run
 from tests.lib.scratch import HERE
 
 FOLDER = Path(HERE) / "build" / "vm"
@@ -26,6 +26,7 @@ chmod 755 /usr/sbin/policy-rc.d
 %s
 rm -f /usr/sbin/policy-rc.d
 """
+AGAIN = "/tmp/try-again "
 # In namespaces of its own, so that all of it ends with the command.
 CHROOT = """set -e
 mount -t proc none "$1/proc"
@@ -35,13 +36,16 @@ for name in null zero full random urandom; do
     touch "$1/dev/$name"; mount --bind "/dev/$name" "$1/dev/$name"
 done
 [ -z "$3" ] || { touch "$1/tmp/package.deb"; mount --bind "$3" "$1/tmp/package.deb"; }
+cp "$4" "$1/tmp/try-again"
 cat /etc/resolv.conf >"$1/etc/resolv.conf"
 chroot "$1" /bin/sh -c "$2"
 """
 
 
 def install(tree: Path, lines: Sequence[str], package: object = "") -> None:
-    """Run a script's lines as root inside ``tree``; ``package`` is /tmp/package.deb there."""
+    """Run a script's lines as root inside ``tree``; ``package`` is /tmp/package.deb there, and
+    tools/try-again is AGAIN, for what downloads.
+    """
     if lines:
         run(
             "unshare",
@@ -59,6 +63,7 @@ def install(tree: Path, lines: Sequence[str], package: object = "") -> None:
             str(tree),
             INSTALL % "\n".join(lines),
             str(package),
+            TRY_AGAIN,
         )
         (tree / "etc/resolv.conf").unlink()
 
