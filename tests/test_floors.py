@@ -13,7 +13,7 @@ from lightinit.datasources import DATASOURCES
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-GROUND = {"digits", "errors", "libraries", "model", ""}
+GROUND = {"digits", "errors", "gunzip", "libraries", "model", ""}
 MIDDLE = GROUND | {
     "retry",
     "settings",
@@ -28,6 +28,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "": set(),
     "digits": set(),
     "errors": set(),
+    "gunzip": {"errors"},
     "model": set(),
     "libraries": {"errors"},
     "quick": {""},

@@ -18,7 +18,7 @@ import re
 from typing import Callable, Dict, Optional
 
 from lightinit.errors import MalformedError, ProvisioningError
-from lightinit.formats.gunzip import TooLargeError, gunzip
+from lightinit.gunzip import TooLargeError, gunzip
 from lightinit.model import NamedTuple, repr_without
 
 INJECTED_MODE = 0o660

@@ -10,7 +10,7 @@ import base64
 import binascii
 
 from lightinit.errors import MalformedError
-from lightinit.formats.gunzip import GZIP, gunzip
+from lightinit.gunzip import GZIP, gunzip
 
 # The platform accepts 64 KiB, but compressed data may unpack to much more.
 UNPACKED_LIMIT_BYTES = 16 * 1024 * 1024

@@ -12,8 +12,8 @@ import re
 from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple
 
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError
-from lightinit.formats.gunzip import GZIP
 from lightinit.formats.user_data import unpack
+from lightinit.gunzip import GZIP
 from lightinit.host.system import System
 from lightinit.libraries import sha256
 from lightinit.model import Instance, NamedTuple

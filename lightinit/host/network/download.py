@@ -16,6 +16,7 @@ from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from lightinit import __version__
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError, TransientError
+from lightinit.gunzip import CutOffError, TooLargeError, gunzip
 from lightinit.host.network.http_errors import raise_plain
 from lightinit.host.network.http_headers import parse_retry_after
 
@@ -289,25 +290,20 @@ def _unpacked(data: bytes, encoding: str, shown: str, limit_bytes: int) -> bytes
     objects that were put there with ``Content-Encoding: gzip``.
 
     Raises:
+        TransientError: it was cut off.
         MalformedError: it is damaged, too large, or compressed in another way.
     """
     strange = MalformedError("answer is compressed", url=shown, encoding=ascii(encoding[:40]))
-    try:
-        import zlib
-    except ImportError:
-        raise strange from None
     if encoding not in ("gzip", "x-gzip"):
         raise strange
-    unpacking = zlib.decompressobj(31)  # with a header of gzip
     try:
-        content = unpacking.decompress(data, limit_bytes + 1)
-    except zlib.error:
+        return gunzip(data, limit_bytes)[0]
+    except TooLargeError:
+        raise MalformedError("answer is too large", url=shown, limit_bytes=limit_bytes) from None
+    except CutOffError:
+        raise TransientError("answer was cut off", url=shown, bytes=len(data)) from None
+    except MalformedError:
         raise strange from None
-    if len(content) > limit_bytes:
-        raise MalformedError("answer is too large", url=shown, limit_bytes=limit_bytes)
-    if not unpacking.eof:
-        raise TransientError("answer was cut off", url=shown, bytes=len(data))
-    return content
 
 
 def show_url(url: str) -> str:

@@ -6,8 +6,9 @@ import gzip
 import json
 from typing import Any
 
+from lightinit import gunzip
 from lightinit.errors import MalformedError
-from lightinit.formats import gunzip, secrets, user_data, xml
+from lightinit.formats import secrets, user_data, xml
 from lightinit.formats.accounts import passwords
 from lightinit.formats.azure import goal_state, health, imds, imds_instance, kvp, ovf, ovf_redaction
 from lightinit.formats.certificates import bundle, der, pkcs12, x509

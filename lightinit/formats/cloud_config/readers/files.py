@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from lightinit.errors import MalformedError
 from lightinit.formats.cloud_config.mistakes import Mistake, show_key
 from lightinit.formats.cloud_config.readers.section import Section, written
-from lightinit.formats.gunzip import gunzip
+from lightinit.gunzip import gunzip
 from lightinit.model import NamedTuple, repr_without
 
 KEYS = ("write_files",)

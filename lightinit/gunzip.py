@@ -16,6 +16,10 @@ class TooLargeError(MalformedError):
     """The content is larger than the caller allows."""
 
 
+class CutOffError(MalformedError):
+    """The data end within a member."""
+
+
 def gunzip(data: bytes, limit_bytes: int) -> Tuple[bytes, bytes]:
     """Unpack gzip data: one member, or several in a row, whose contents are joined (RFC 1952).
 
@@ -28,8 +32,9 @@ def gunzip(data: bytes, limit_bytes: int) -> Tuple[bytes, bytes]:
 
     Raises:
         TooLargeError: the content has more than ``limit_bytes``.
-        MalformedError: the data are damaged or cut off, or have more than 1,000 members; or this
-            Python was built without zlib.
+        CutOffError: the data are cut off.
+        MalformedError: the data are damaged, or have more than 1,000 members; or this Python was
+            built without zlib.
     """
     try:
         import zlib
@@ -53,7 +58,7 @@ def gunzip(data: bytes, limit_bytes: int) -> Tuple[bytes, bytes]:
         if len(content) > limit_bytes:
             raise TooLargeError("gzip data unpack to too much", limit_bytes=limit_bytes)
         if not member.eof:
-            raise MalformedError("gzip data are damaged", bytes=len(data), why="they are cut off")
+            raise CutOffError("gzip data are damaged", bytes=len(data), why="they are cut off")
         if not data.startswith(GZIP, at):
             return bytes(content), data[at:]
     raise MalformedError(
