@@ -17,7 +17,7 @@ TWO_AT_A_TIME = -n 2 --dist worksteal
 # What a file of tests builds once is for all of them.
 BY_FILE = -n $$(nproc) --dist loadfile
 
-.PHONY: help setup demo lint types test test-long test-all check coverage bench bench-peers bench-vm bench-fleet fuzz test-pythons test-pythons-all test-install install deb rpm \
+.PHONY: help setup demo lint types test test-long test-all check coverage bench bench-peers bench-vm bench-fleet fuzz fuzz-seeded test-pythons test-pythons-all test-install install deb rpm \
     test-packages test-packages-all test-bare test-bare-all peers peers-all crash musl vm-test vm-test-all clean
 
 help:
@@ -33,6 +33,7 @@ help:
 	@echo "make bench-vm      what lightinit adds to the boot of a VM, and what cloud-init adds (as root; takes some 15 minutes)"
 	@echo "make bench-fleet   200 and 1,000 VMs at once against the emulator: requests, 429s, the last Ready (minutes)"
 	@echo "make fuzz          random inputs for all that reads: 45 s in all, or ARGS=\"--each 60\" (a minute each), ARGS=\"--each 60 azure.ovf\""
+	@echo "make fuzz-seeded   the same random inputs each time, for every reader; ARGS=\"--seed 2\" others"
 	@echo "make test-pythons  the tests on the oldest, and the unit tests on the newest Python that can be found"
 	@echo "make test-pythons-all  each case of them, on both"
 	@echo "make test-install  pip install . into an empty environment, without a compiler, and run what it installed"
@@ -101,6 +102,10 @@ test-pythons-all: setup
 
 fuzz: setup
 	@$(VENV_PYTHON) tools/fuzz.py $(ARGS)
+
+# What CI runs: it repeats.
+fuzz-seeded: setup
+	@$(VENV_PYTHON) tools/fuzz.py --seed 1 $(ARGS)
 
 test-install:
 	@tools/test-install

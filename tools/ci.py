@@ -70,7 +70,7 @@ PARTS = (
     Part("test-install", 0.3),
     Part("rpm", 0.3),
     Part("demo", 0.3),
-    Part("fuzz", 0.6),
+    Part("fuzz-seeded", 0.6),
     # Virtual machines leave a quarter of the cores, and so do the tests that wait for timeouts.
     Part("test-pythons", 0.0, beside="vm-test"),
     Part("test-bare", 0.0, beside="test-long"),

@@ -1,5 +1,11 @@
-"""Fuzzes the readers of ``formats/`` (``make fuzz``): atheris makes inputs, guided by the lines
-that they reach. It begins with the inputs that the tests have (tests/lib/readers).
+"""Fuzzes the readers of ``formats/``. It begins with the inputs that the tests have
+(tests/lib/readers).
+
+By hand (``make fuzz``) it searches: atheris makes inputs, guided by the lines that they reach, and
+they are others each time. CI (``make fuzz-seeded``) repeats: each reader gets the same inputs each
+time (tools/mutations.py), so that what passed once passes again, and a change of one reader cannot
+fail at another one. atheris cannot do that, not even with ``-seed`` and ``-runs``: which lines are
+new decides what it tries next, and each changed line changes that for all readers.
 
 A finding is any exception but lightinit's own errors, an input that takes longer than 10 s, or
 more memory than 1 GiB. It is kept in build/fuzz/found; put it into the tests.
@@ -8,6 +14,9 @@ more memory than 1 GiB. It is kept in build/fuzz/found; put it into the tests.
     make fuzz ARGS="--each 60"             each reader by itself, a minute each
     make fuzz ARGS="--each 60 azure.ovf"   only those that are named
     make fuzz ARGS="--again build/fuzz/found/azure.ovf-crash-..."    one input once more
+    make fuzz-seeded                       the same inputs each time; no atheris
+    make fuzz ARGS="--seed 2"              the same inputs each time, but others than CI's
+    make fuzz ARGS="--seed 2 --count 90000 azure.ovf"    many more of them, for one reader
 """
 
 from __future__ import annotations
@@ -15,6 +24,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -28,6 +38,9 @@ ATHERIS = "atheris == 3.0.0"  # for Python 3.11 and newer
 ALL, ALL_S = "all", 45
 LIMITS = ("-timeout=10", "-rss_limit_mb=1024", "-malloc_limit_mb=512", "-max_len=8192")
 TAIL_LINES = 40
+# How many inputs a seed has for each reader, beside the examples, and what they may take.
+COUNT = 3000
+MEMORY_BYTES = 1 << 30
 
 
 def get_atheris() -> None:
@@ -131,12 +144,27 @@ def again(path: str) -> None:
     readers[name].call(data)
 
 
+def repeat(names: Sequence[str], seed: int, count: int) -> bool:
+    """Give the readers the inputs of a seed. Returns whether nothing was found."""
+    if os.environ.get("PYTHONHASHSEED") != "0":
+        # Otherwise the order of sets would be another one each time.
+        environ = dict(os.environ, PYTHONHASHSEED="0")
+        os.execve(sys.executable, [sys.executable, *sys.argv], environ)  # noqa: S606
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    readers = load(instrument=False)
+    seeded: Any = importlib.import_module("tools.seeded")
+    chosen = {name: readers[name] for name in names or readers}
+    return bool(seeded.search_all(chosen, seed, count, FOUND))
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run the command line. Returns the exit status."""
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("readers", nargs="*")
     parser.add_argument("--each", type=int, default=0)
     parser.add_argument("--again", default="")
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--count", type=int, default=COUNT)
     parser.add_argument("--run", default="")
     given = parser.parse_args(arguments)
     os.makedirs(BUILD, exist_ok=True)
@@ -145,12 +173,14 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     if given.run:
         fuzz(given.run, given.each)
-    get_atheris()
     known = load(instrument=False)
     unknown = set(given.readers) - set(known)
     if unknown:
         print("fuzz: no such reader: %s; there are: %s" % (unknown, " ".join(sorted(known))))
         return 2
+    if given.seed is not None:
+        return int(not repeat(given.readers, given.seed, given.count))
+    get_atheris()
     names: List[str] = list(given.readers)
     if given.each and not names:
         names = sorted(known)

@@ -164,15 +164,16 @@ def judge_listening(effective: Effective, addresses: Sequence[str]) -> Tuple[str
     Returns:
         Why nobody can reach it, "" if somebody can; and a remark about its port, "" for none.
     """
-    listens = [
-        _split(each.split()[0]) for each in effective.values("listenaddress") if each.split()
-    ]
+    shown = _listen_addresses(effective)
+    listens = [_split(each) for each in shown]
     if not listens or not addresses:
         return "", ""
     reached = [port for host, port in listens if _is_reached(host, addresses)]
     if not reached:
-        shown = " ".join(each.split()[0] for each in effective.values("listenaddress"))
-        return "sshd listens on no address that others reach: ListenAddress %s" % shown, ""
+        return (
+            "sshd listens on no address that others reach: ListenAddress %s" % " ".join(shown),
+            "",
+        )
     if "22" not in reached:
         return "", "sshd listens on port %s, not on 22" % " ".join(dict.fromkeys(reached))
     return "", ""
@@ -180,8 +181,12 @@ def judge_listening(effective: Effective, addresses: Sequence[str]) -> Tuple[str
 
 def listens_for(effective: Effective, address: str) -> bool:
     """Whether sshd listens for connections of an address's family."""
-    hosts = [_split(each.split()[0])[0] for each in effective.values("listenaddress") if each]
+    hosts = [_split(each)[0] for each in _listen_addresses(effective)]
     return not hosts or any((":" in host) == (":" in address) for host in hosts)
+
+
+def _listen_addresses(effective: Effective) -> List[str]:
+    return [word for each in effective.values("listenaddress") for word in each.split()[:1]]
 
 
 def _split(text: str) -> Tuple[str, str]:

@@ -94,6 +94,7 @@ def test_root(value: str, means: Means, shut: bool) -> None:
         (["0.0.0.0:22 rdomain x", "0.0.0.0:2222"], ["10.0.0.4"], False, ""),
         (["10.0.0.5:22"], [], False, ""),
         ([], ["10.0.0.4"], False, ""),
+        (["", "10.0.0.5:22"], ["10.0.0.4"], True, ""),
     ],
 )
 def test_where_it_listens(listens: List[str], addresses: List[str], shut: bool, note: str) -> None:
@@ -163,6 +164,7 @@ def test_which_family_it_listens_for() -> None:
     assert login_words.listens_for(both, "fd00::1") and login_words.listens_for(both, "10.0.0.1")
     assert not login_words.listens_for(Effective("listenaddress 0.0.0.0:22"), "fd00::1")
     assert login_words.listens_for(Effective(""), "fd00::1")
+    assert login_words.listens_for(Effective("listenaddress"), "fd00::1")
 
 
 @pytest.mark.parametrize(
