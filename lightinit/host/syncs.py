@@ -12,6 +12,7 @@ import threading
 import time
 from typing import Callable, List, Optional, Sequence
 
+from lightinit.host.clock import begin
 from lightinit.model import NamedTuple
 
 SLOW_S = 2.0  # then syncfs has much to write that is not ours
@@ -158,11 +159,8 @@ class Job(threading.Thread):
         super().__init__(daemon=True)
         self.error: Optional[OSError] = None
         self._work = work
-        try:
-            self.start()
-            self._has_begun = True
-        except RuntimeError:  # no further thread can be started
-            self._has_begun = False
+        self._has_begun = begin(self)
+        if not self._has_begun:
             self.run()
 
     def run(self) -> None:

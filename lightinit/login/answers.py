@@ -11,6 +11,7 @@ from typing import Callable, Dict, Iterable, List, Tuple, TypeVar
 from weakref import WeakKeyDictionary
 
 from lightinit.errors import LightinitError
+from lightinit.host.clock import begin
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.login")
@@ -79,7 +80,8 @@ def ask_once(system: System, key: Tuple[object, ...], ask_now: Callable[[], Kept
 
 
 def ask_beside(system: System, work: Callable[[], object]) -> None:
-    """Begin to ask in a thread. Whoever has the same question later waits for its answer.
+    """Begin to ask in a thread. Whoever has the same question later waits for its answer. If no
+    further thread can be had, nothing is asked ahead.
 
     Args:
         system: the machine that is asked about.
@@ -96,10 +98,7 @@ def ask_beside(system: System, work: Callable[[], object]) -> None:
         except (LightinitError, OSError) as error:
             LOG.debug("asked ahead: %s", error)
 
-    try:
-        threading.Thread(target=ask_quietly, daemon=True).start()
-    except RuntimeError:  # no further thread can be started
-        LOG.debug("nothing is asked ahead")
+    begin(threading.Thread(target=ask_quietly, daemon=True, name="lightinit-ahead"))
 
 
 def stop_asking_beside(system: System) -> None:

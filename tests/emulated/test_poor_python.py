@@ -40,7 +40,9 @@ class PoorMachine(Machine):
         return [sys.executable, POOR, self._kind, "--root", self.root, *arguments]
 
 
-@pytest.mark.parametrize("kind", ["musl", pytest.param("minimal", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "kind", ["musl", "no threads", pytest.param("minimal", marks=pytest.mark.long)]
+)
 def test_a_boot_by_it_is_as_any_other(tmp_path: Any, kind: str) -> None:
     machine = PoorMachine(tmp_path, kind)
     # A file with a label is replaced, and documents are read in threads.

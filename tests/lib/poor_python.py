@@ -66,6 +66,7 @@ KINDS: Dict[str, Tuple[Tuple[str, ...], Tuple[str, ...]]] = {
     "minimal": (RARE_OS, RARE_MODULES),
     # The library requests cannot be imported without these.
     "no unicodedata": (RARE_OS, RARE_MODULES + ("unicodedata",)),
+    "no threads": ((), ()),
     "no zlib": (RARE_OS, RARE_MODULES + ("zlib",)),
 }
 
@@ -82,11 +83,30 @@ class Absent:
             raise ModuleNotFoundError("No module named %r" % name, name=name)
 
 
+def refuse_threads() -> None:
+    """Let no thread begin, as if a control group had no further pid. The error is that of
+    pthread_create(3) as Python tells it (Modules/_threadmodule.c).
+    """
+    import threading
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    names = [
+        each for each in ("_start_new_thread", "_start_joinable_thread") if hasattr(threading, each)
+    ]
+    assert names
+    for each in names:
+        setattr(threading, each, refuse)
+
+
 def impoverish(kind: str) -> None:
     """Take away what a kind of build lacks."""
     import threading
 
     threading.stack_size(MUSL_STACK_BYTES)
+    if kind == "no threads":
+        refuse_threads()
     names, modules = KINDS[kind]
     for name in names:
         for module in (os, sys.modules["posix"]):

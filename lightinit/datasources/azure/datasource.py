@@ -236,7 +236,7 @@ class AzureDatasource(Datasource):
             announce_after_s = float(self.options["progress_after_s"])
         reading = GoalStateReading(self.wireserver, announce_after_s, self.PATIENCE_S)
         self._goal_state = reading
-        reading.start()
+        reading.begin()
         return reading
 
     def fetch_offline(self, instance_id: str) -> Optional[Instance]:
@@ -291,7 +291,7 @@ class AzureDatasource(Datasource):
             from lightinit.host.azure.proxy_agent import ProxyAgentCheck
 
             self._proxy_agent = ProxyAgentCheck(self.system)
-            self._proxy_agent.start()
+            self._proxy_agent.begin()
 
     def _goal_state_for(
         self, reading: GoalStateReading, instance: Instance, warnings: List[str]

@@ -18,6 +18,7 @@ from lightinit.datasources.azure.media import MediaReading
 from lightinit.errors import LibraryError, LightinitError, ProvisioningError
 from lightinit.formats.azure import imds_instance
 from lightinit.formats.azure.ovf import OvfEnvironment
+from lightinit.host.clock import Errand
 from lightinit.model import NamedTuple
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ Document = Dict[str, Any]
 STALE, NO_WAY_IN = "imds still describes the pool", "no account with a way in"
 
 
-class WholeDocumentQuestion(threading.Thread):
+class WholeDocumentQuestion(Errand):
     """Asks IMDS for a whole document, in a thread: the answer may be slow, and meanwhile the report
     must go on.
 
@@ -37,7 +38,7 @@ class WholeDocumentQuestion(threading.Thread):
     """
 
     def __init__(self, imds: ImdsClient) -> None:
-        super().__init__(name="lightinit-imds", daemon=True)
+        super().__init__("lightinit-imds")
         self._imds = imds
         self._is_whole = False
         self._ended = threading.Event()
@@ -59,6 +60,7 @@ class WholeDocumentQuestion(threading.Thread):
 
     def wait(self, wait_s: float) -> bool:
         """Whether the document is whole. Returns False if there is no answer within ``wait_s``."""
+        self.do_here()
         self._ended.wait(wait_s)
         return self._is_whole
 
@@ -253,5 +255,5 @@ class LateData:
             options = {**options, **once, "complete_timeout_s": 0.0}
             clients = self._connection.make_clients(options=options)
             self._question = WholeDocumentQuestion(clients.imds)
-            self._question.start()
+            self._question.begin()
         return self._question.wait(limit_s)

@@ -18,6 +18,7 @@ from lightinit.errors import LightinitError
 from lightinit.formats.azure import health
 from lightinit.formats.azure import kvp as records
 from lightinit.host.azure import kvp_pool
+from lightinit.host.clock import Errand
 from lightinit.host.system import System
 from lightinit.model import GoalState, Instance
 
@@ -141,9 +142,10 @@ def report_provisioning(system: System, record: str) -> None:
     kvp_pool.put(system, records.encode_report(record), records.KEY_FIELD_BYTES)
 
 
-class GoalStateReading(threading.Thread):
+class GoalStateReading(Errand):
     """Fetches the goal state in a thread. If the boot takes longer, it then reports that this VM
-    is at work. Meanwhile the connection stays open for the final report.
+    is at work. Meanwhile the connection stays open for the final report. If no further thread can
+    be had, it fetches it when somebody waits for it without a limit, and reports nothing.
 
     Args:
         wireserver: the client. Nobody else may use it before this thread has ended.
@@ -161,7 +163,7 @@ class GoalStateReading(threading.Thread):
         announce_after_s: Optional[float],
         patience_s: float,
     ) -> None:
-        super().__init__(name="lightinit-goal-state", daemon=True)
+        super().__init__("lightinit-goal-state")
         self._patience_s = patience_s
         self._wireserver = wireserver
         self._announce_after_s = announce_after_s
@@ -186,7 +188,8 @@ class GoalStateReading(threading.Thread):
             with self._lock:
                 self._fetched.set()
             self._idle.set()
-        if self._result is None or self._is_left:
+        is_beside = threading.current_thread() is self
+        if self._result is None or self._is_left or not is_beside:
             return
         if self._announce_after_s != 0:
             self._wireserver.connect_ahead()
@@ -207,7 +210,10 @@ class GoalStateReading(threading.Thread):
         Returns:
             None if there is none; ``error`` says why, unless it is still being asked for.
         """
-        self._fetched.wait(wait_s)
+        if self.has_begun:
+            self._fetched.wait(wait_s)
+        elif wait_s is None:
+            self.do_here()
         return self._result
 
     def finish(self) -> bool:
@@ -220,6 +226,8 @@ class GoalStateReading(threading.Thread):
             after that, the thread sends nothing more.
         """
         self._over.set()
+        if not self.has_begun:
+            return True
         self._idle.wait(max(0.0, self._asked_s + self._patience_s - time.monotonic()))
         with self._lock:
             self._is_left = not self._fetched.is_set()

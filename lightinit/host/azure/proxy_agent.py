@@ -6,10 +6,10 @@ neither installs nor starts.
 
 from __future__ import annotations
 
-import threading
 from typing import Optional
 
 from lightinit.errors import LightinitError
+from lightinit.host.clock import Errand
 from lightinit.host.command import TOOL_FOLDERS
 from lightinit.host.system import System
 
@@ -18,7 +18,7 @@ PROGRAM = "azure-proxy-agent"
 WAIT_S, LIMIT_S = 120, 130.0
 
 
-class ProxyAgentCheck(threading.Thread):
+class ProxyAgentCheck(Errand):
     """Asks the agent in a thread, since it may need two minutes.
 
     Args:
@@ -28,7 +28,7 @@ class ProxyAgentCheck(threading.Thread):
     """
 
     def __init__(self, system: System) -> None:
-        super().__init__(name="lightinit-proxy-agent", daemon=True)
+        super().__init__("lightinit-proxy-agent")
         self._system = system
         self._problem = ""
 
@@ -47,7 +47,9 @@ class ProxyAgentCheck(threading.Thread):
 
     def problem(self) -> str:
         """Wait for the answer. Returns the problem; "" if there is none."""
-        self.join()
+        if self.has_begun:
+            self.join()
+        self.do_here()
         return self._problem
 
     def _find(self) -> Optional[str]:

@@ -13,6 +13,7 @@ import threading
 from typing import Callable, Optional, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
+from lightinit.host.clock import begin
 from lightinit.host.dhcp.client import Kill, Renewing
 from lightinit.host.dhcp.clients import CLIENTS, silent_clients
 from lightinit.host.dhcp.processes import running_processes
@@ -50,11 +51,7 @@ class Sending(threading.Thread):
         self._renew = renew
         self._renewal = Renewal()
         self._error: Optional[BaseException] = None
-        self._has_begun = True
-        try:
-            self.start()
-        except RuntimeError:  # no further thread can be started
-            self._has_begun = False
+        self._has_begun = begin(self)
 
     def run(self) -> None:
         """Renew, in the thread."""

@@ -15,7 +15,7 @@ import time
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
-from lightinit.host.clock import Clock
+from lightinit.host.clock import Clock, begin
 from lightinit.host.media import devices
 from lightinit.host.media.devices import Candidate
 from lightinit.host.system import System
@@ -127,6 +127,7 @@ class MediaSearch:
         self._over = threading.Event()  # found, or given up
         self._found: Optional[Medium] = None
         self._thread: Optional[threading.Thread] = None
+        self._is_here = False  # there is no thread for it: whoever waits for the result searches
 
     # -- for the caller
     # ----------------------------------------------------------------------------------------------
@@ -150,10 +151,14 @@ class MediaSearch:
         if self._nowhere:
             self._system.skip("looking for provisioning media on this machine's devices")
             return
-        if self._thread is not None or self._stopping.is_set():
+        if self._thread is not None or self._is_here or self._stopping.is_set():
             return
-        self._thread = threading.Thread(target=self._run, name="lightinit-media", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, name="lightinit-media", daemon=True)
+        self._is_here = not begin(thread)
+        if self._is_here:
+            self._began_s = time.monotonic()
+        else:
+            self._thread = thread
 
     def result(self, wait_s: float) -> Optional[Medium]:
         """Wait for the medium.
@@ -166,6 +171,9 @@ class MediaSearch:
             The medium, or None if it was not found. The search continues, and this may be called
             again.
         """
+        if self._is_here:
+            self._search_here(self._system.clock, wait_s, until_settled=False)
+            return self._found
         if self._thread is None:
             return None
         if type(self._system.clock) is Clock:
@@ -185,13 +193,17 @@ class MediaSearch:
         Args:
             wait_s: seconds of real time to wait at most.
         """
-        if self._thread is not None:
+        if self._is_here:
+            self._search_here(Clock(), wait_s, until_settled=True)
+        elif self._thread is not None:
             self._settled.wait(max(0.0, wait_s))
 
     def stop(self) -> None:
         """Stop the search, and give up readers that still run. A second stop does nothing."""
         self._stopping.set()
-        if self._thread is not None:
+        if self._is_here:
+            self._end()
+        elif self._thread is not None:
             self._thread.join(STOP_LIMIT_S)
 
     # -- in the background
@@ -200,28 +212,53 @@ class MediaSearch:
     def _run(self) -> None:
         self._began_s = time.monotonic()
         try:
-            while not self._stopping.is_set() and self._found is None:
-                self._start_looks()
-                if self._looks:
-                    self._settled.clear()
-                    from lightinit.host.media import look as media_look
-
-                    for path in media_look.wait_for(self._looks, POLL_S / 2):
-                        if self._found is None:
-                            # If several devices have answered together, the first one counts.
-                            self._finish(path)
-                else:
+            while not self._is_over():
+                if not self._look_on():
                     self._settled.set()
                     self._stopping.wait(POLL_S)
         finally:
-            for path in list(self._looks):
-                look = self._looks.pop(path)
-                if path not in self._misses and look.age_s >= SLOW_S:
-                    # The content of the device is unknown, so there must be a warning.
-                    self._note(path, _Miss("it did not answer within %.1f s" % look.age_s))
-                look.abandon()
+            self._end()
             self._settled.set()
             self._over.set()
+
+    def _search_here(self, clock: Clock, wait_s: float, until_settled: bool) -> None:
+        """Search in this thread, for ``wait_s`` seconds of ``clock`` at most."""
+        ends_s = clock.monotonic() + wait_s
+        while not self._is_over():
+            is_looking = self._look_on()
+            if self._found is not None:
+                self._end()
+            left_s = ends_s - clock.monotonic()
+            if left_s <= 0 or (until_settled and not is_looking):
+                return
+            if not is_looking:
+                clock.sleep(min(POLL_S, left_s))
+
+    def _is_over(self) -> bool:
+        return self._stopping.is_set() or self._found is not None
+
+    def _look_on(self) -> bool:
+        """Look at the devices for a moment. Returns whether one is being looked at."""
+        self._start_looks()
+        if not self._looks:
+            return False
+        self._settled.clear()
+        from lightinit.host.media import look as media_look
+
+        for path in media_look.wait_for(self._looks, POLL_S / 2):
+            if self._found is None:
+                # If several devices have answered together, the first one counts.
+                self._finish(path)
+        return True
+
+    def _end(self) -> None:
+        """Give up the readers that still run."""
+        for path in list(self._looks):
+            look = self._looks.pop(path)
+            if path not in self._misses and look.age_s >= SLOW_S:
+                # The content of the device is unknown, so there must be a warning.
+                self._note(path, _Miss("it did not answer within %.1f s" % look.age_s))
+            look.abandon()
 
     def _default_places(self) -> Sequence[Candidate]:
         if self._where == AUTO:

@@ -17,8 +17,10 @@ from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 from lightinit import __version__
 from lightinit.errors import LightinitError, MalformedError, ProvisioningError, TransientError
 from lightinit.gunzip import CutOffError, TooLargeError, gunzip
+from lightinit.host.clock import begin, run_within
 from lightinit.host.network.http_errors import raise_plain
 from lightinit.host.network.http_headers import parse_retry_after
+from lightinit.libraries import is_signal
 
 MAX_REDIRECTS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -72,10 +74,15 @@ class Downloader:
 
     def _perform(self, work: _Download, timeout_s: float) -> bytes:
         thread = threading.Thread(target=work.run, daemon=True, name="lightinit-download")
-        thread.start()
-        thread.join(timeout_s)
-        if thread.is_alive():
-            work.give_up()
+        if begin(thread):
+            thread.join(timeout_s)
+            if thread.is_alive():
+                work.give_up()
+        else:
+            run_within(timeout_s, work.run, work.give_up)
+        if work.error is not None and is_signal(work.error):
+            raise work.error  # this is the main thread
+        if work.is_given_up:
             raise TransientError(
                 "request timed out", url=work.show(work.url), after_s="%g" % timeout_s
             )
@@ -103,7 +110,7 @@ class _Download:
         self._timeout_s = timeout_s
         self._limit_bytes = limit_bytes
         self._sockets: List[Any] = []
-        self._given_up = False
+        self.is_given_up = False
         self.body = b""
         self.error: Optional[BaseException] = None
 
@@ -123,7 +130,7 @@ class _Download:
 
     def give_up(self) -> None:
         """Shut the connection down, which ends the thread."""
-        self._given_up = True
+        self.is_given_up = True
         for each in self._sockets:
             try:
                 each.shutdown(socket.SHUT_RDWR)
@@ -150,7 +157,7 @@ class _Download:
             if context is not None:
                 connection.sock = context.wrap_socket(connection.sock, server_hostname=host)
             self._sockets[:] = [connection.sock]
-            if self._given_up:
+            if self.is_given_up:
                 self.give_up()
             path = urlunsplit(("", "", place.path or "/", place.query, ""))
             self._send(connection, path, {"User-Agent": "lightinit/" + __version__})

@@ -11,6 +11,7 @@ import logging
 import re
 import threading
 import time
+from functools import partial
 from typing import Any, Callable, Mapping, Optional
 
 from lightinit import __version__
@@ -20,7 +21,7 @@ from lightinit.errors import (
     ProvisioningError,
     TransientError,
 )
-from lightinit.host.clock import Clock
+from lightinit.host.clock import Clock, begin, run_within
 from lightinit.host.network.http_adapter import Wire, connect_again, load_requests, new_adapter
 from lightinit.host.network.http_errors import RedirectError, foreign_errors, raise_plain
 from lightinit.host.network.http_headers import (
@@ -29,7 +30,7 @@ from lightinit.host.network.http_headers import (
     one_line,
     parse_retry_after,
 )
-from lightinit.libraries import unusable
+from lightinit.libraries import is_signal, unusable
 from lightinit.model import NamedTuple, repr_without
 
 LOG = logging.getLogger("lightinit.http")
@@ -142,7 +143,8 @@ class HttpTransport:
         ``timeout_s`` limits each read and the whole exchange, ``connect_timeout_s`` the connecting.
         A socket's timeout cannot limit the whole exchange, since each received byte restarts it. So
         the exchange runs in a thread. When the time is up, its connection is shut down, which ends
-        the thread, and the next request opens a new connection.
+        the thread, and the next request opens a new connection. If no further thread can be had,
+        an alarm does the same.
 
         Args:
             method: ``GET`` or ``POST``.
@@ -275,17 +277,20 @@ class _Exchange:
             daemon=True,
             name="lightinit-request",
         )
-        thread.start()
-        ends_s = time.monotonic() + timeout_s
-        if self._transport.while_waiting is not None:
-            self._wire.is_begun.wait(timeout_s)
-            self._transport.while_waiting()
-        thread.join(max(0.0, ends_s - time.monotonic()))
+        if begin(thread):
+            self._await(thread, timeout_s)
+        else:
+            work = partial(self._run, timeout_s, limit_bytes, want_body)
+            run_within(timeout_s, work, self._wire.shut_down)
+            if self._wire.is_given_up:
+                self._answer = None  # the alarm may have cut it off
         url = str(self._prepared.url)
         if self._answer is not None:
             return self._answer
         error = self._error
-        if error is None or thread.is_alive():
+        if error is not None and is_signal(error):
+            raise error  # this is the main thread
+        if error is None or thread.is_alive() or self._wire.is_given_up:
             self._transport.abandon(self._adapter)
             if self._partial is not None:
                 return self._partial
@@ -296,6 +301,14 @@ class _Exchange:
             timeout_s = min(timeout_s, self._transport.connect_timeout_s)
         raise_plain(error, url, timeout_s)
         raise unusable("python library does not work", self._transport.LIBRARY, error) from error
+
+    def _await(self, thread: threading.Thread, timeout_s: float) -> None:
+        """Wait until the thread has ended, or the time is over."""
+        ends_s = time.monotonic() + timeout_s
+        if self._transport.while_waiting is not None:
+            self._wire.is_begun.wait(timeout_s)
+            self._transport.while_waiting()
+        thread.join(max(0.0, ends_s - time.monotonic()))
 
     def _run(self, timeout_s: float, limit_bytes: int, want_body: bool) -> None:
         try:

@@ -14,10 +14,9 @@ import os
 import select
 import socket
 import struct
-import threading
 from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
 
-from lightinit.host.clock import Clock
+from lightinit.host.clock import Clock, begin_or_run
 from lightinit.host.network.rtnetlink import NETLINK_ROUTE, RECEIVE_BYTES, Picture
 from lightinit.host.system import System
 
@@ -135,7 +134,7 @@ class Watch:
             self._netlink.close()
         if self._directories is not None:
             # The kernel may take some 20 ms for that, and a lease has come: nobody waits for it.
-            threading.Thread(target=self._directories.close, daemon=True).start()
+            begin_or_run("lightinit-watch", self._directories.close)
         self._netlink = self._directories = None
 
     def _arm(self) -> None:

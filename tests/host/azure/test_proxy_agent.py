@@ -37,7 +37,7 @@ class LiveSystem(System):
 
 def problem(system: System) -> str:
     check = ProxyAgentCheck(system)
-    check.start()
+    check.begin()
     return check.problem()
 
 
