@@ -135,9 +135,12 @@ def _split(system: System, lock: Lock) -> bool:
     """Let this command end, and the rest go on. Returns whether this is the process that does."""
     from lightinit.host.init import background
 
+    first = os.getpid()
     goes_on = background.split()
     if goes_on:
         lock.note("boot, after Ready")
+        if os.getpid() != first:
+            system.durability.go_on()
     else:
         system.remembered.clear()  # what a module has asked for comes after the rest
     return goes_on

@@ -10,6 +10,7 @@ boot needs one: whatever is done beside other work can be done in its place, onl
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 import time
@@ -63,6 +64,27 @@ def begin_or_run(name: str, work: Callable[[], object]) -> threading.Thread:
     if not begin(thread):
         work()
     return thread
+
+
+class ProcessLock:
+    """A lock among the threads of one process. In a new process, after a fork, it is free: the
+    thread that held it is not there, and would never release it.
+
+    Make few of them: each counts until the process ends.
+    """
+
+    def __init__(self) -> None:
+        self._renew()
+        os.register_at_fork(after_in_child=self._renew)
+
+    def _renew(self) -> None:
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_exception: Any) -> None:
+        self._lock.release()
 
 
 class Errand(threading.Thread):

@@ -230,6 +230,12 @@ class Durability:
         """
         self.deferred = False
         self.held, self._unsynced = {}, {}
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Go on in another process, after a fork, with what was noted. A thread that held a lock is
+        not there.
+        """
         self._lock, self._one_barrier, self._job = threading.Lock(), threading.RLock(), None
 
     def adopt(self, scratches: Dict[str, str]) -> None:

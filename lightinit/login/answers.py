@@ -6,12 +6,13 @@ An answer counts while the files on which it depends stay unchanged.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from typing import Callable, Dict, Iterable, List, Tuple, TypeVar
 from weakref import WeakKeyDictionary
 
 from lightinit.errors import LightinitError
-from lightinit.host.clock import begin
+from lightinit.host.clock import ProcessLock, begin
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.login")
@@ -38,7 +39,9 @@ class KeptAnswer:
 
 
 _ANSWERS: "WeakKeyDictionary[System, Dict[object, KeptAnswer]]" = WeakKeyDictionary()
-_LOCK = threading.Lock()
+_LOCK = ProcessLock()
+# A thread that has promised an answer is not there after a fork.
+os.register_at_fork(after_in_child=_ANSWERS.clear)
 # In a thread of :func:`ask_beside`: ``outrun`` is set as soon as it must begin nothing more.
 _AHEAD = threading.local()
 _OUTRUN: "WeakKeyDictionary[System, threading.Event]" = WeakKeyDictionary()

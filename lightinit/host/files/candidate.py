@@ -6,16 +6,16 @@ So a faulty file never has the final name, not even for a moment.
 from __future__ import annotations
 
 import os
-import threading
 from contextlib import contextmanager
 from typing import Iterator
 
+from lightinit.host.clock import ProcessLock
 from lightinit.host.files.text import encode_text
 from lightinit.host.system import System
 
 FOLDER = "/run/lightinit/candidates"
 # A thread that asks ahead may check a file of the same name.
-_LOCK = threading.Lock()
+_LOCK = ProcessLock()
 
 
 @contextmanager
