@@ -115,7 +115,7 @@ _DECLARATIONS = (
         ),
         kept_in=("/etc", "/home"),
         opens_login=True,
-        cloud_config=("users", "user", "groups", "chpasswd", "password"),
+        cloud_config=("users", "user", "system_info", "groups", "chpasswd", "password"),
     ),
     Declaration(
         "ssh_authorized_keys",
@@ -126,6 +126,7 @@ _DECLARATIONS = (
         cloud_config=(
             "users",
             "user",
+            "system_info",
             "ssh_authorized_keys",
             "disable_root",
             "disable_root_opts",

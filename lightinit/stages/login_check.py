@@ -235,15 +235,26 @@ def _conclude_without_admin(context: Context, instance: Instance) -> Outcome:
     from lightinit.login.admin import find_other
 
     other = find_other(context.system)
-    given = find_cloud_config(context)
-    has_root = given is not None and given.values.get("disable_root") is False
     warnings = []
-    if instance.public_keys and not has_root:
+    if instance.public_keys and not _open_an_account(context, instance):
         warnings.append(UNUSED % len(instance.public_keys))
     if other is not None:
         return Outcome("no admin is named; %s could log in" % other, tuple(warnings))
     warnings.insert(0, NOBODY)
     return Outcome("no admin is named", tuple(warnings))
+
+
+def _open_an_account(context: Context, instance: Instance) -> bool:
+    """Whether the platform's keys open an account although there is no admin: that of root."""
+    from lightinit.accounts.given.keys import list_given_keys
+    from lightinit.accounts.given.logins import read_logins
+
+    given = find_cloud_config(context)
+    logins = given and read_logins(given.values)
+    if not logins:
+        return False
+    opened = [each.keys for each in list_given_keys(instance, logins.accounts) if not each.options]
+    return any(set(instance.public_keys) <= set(keys) for keys in opened)
 
 
 def _with_cloud_config(context: Context, instance: Instance) -> Tuple[Instance, bool]:

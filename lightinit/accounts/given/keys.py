@@ -6,7 +6,7 @@ from functools import partial
 from typing import List, Sequence, Tuple
 
 from lightinit.accounts.authorized_keys import Merge, put_keys
-from lightinit.accounts.given.logins import GivenLogins, find_roles
+from lightinit.accounts.given.logins import ROOT, GivenLogins, find_roles
 from lightinit.errors import ProvisioningError
 from lightinit.formats.certificates import x509
 from lightinit.formats.cloud_config.readers.users import GivenAccounts, GivenUser
@@ -19,7 +19,6 @@ from lightinit.login.admin import find_account, find_who
 from lightinit.login.asking import ask
 from lightinit.model import Instance, NamedTuple, SshKey
 
-ROOT = "root"
 # What a client sees that logs in as NAME; its connection is of no other use.
 OTHER_NAME = (
     "no-port-forwarding,no-agent-forwarding,no-X11-forwarding,"
@@ -80,7 +79,7 @@ def list_given_keys(instance: Instance, accounts: GivenAccounts) -> List[KeysOf]
             found.append(KeysOf(user.name, of_platform, _redirect(OTHER_NAME, default, user)))
         elif keys:
             found.append(KeysOf(user.name, keys))
-    if accounts.disable_root is not None and of_default:
+    if accounts.disable_root is not None and of_default and default != ROOT:
         options = ""
         if accounts.disable_root:
             options = _redirect(accounts.disable_root_opts or OTHER_NAME, default, GivenUser(ROOT))

@@ -22,6 +22,8 @@ from lightinit.formats.cloud_config.readers.users import KEYS as USER_KEYS
 from lightinit.formats.ssh.given_keys import read_given_keys
 from lightinit.model import Instance, NamedTuple, SshKey, User, repr_without
 
+ROOT = "root"
+
 
 class GivenLogins(NamedTuple):
     """The part of a cloud-config that is about accounts, read.
@@ -103,7 +105,8 @@ def _joined(first: GivenUser, second: Optional[GivenUser]) -> GivenUser:
 
 def settle_admin(instance: Instance, logins: Optional[GivenLogins]) -> Instance:
     """The instance with the admin that its cloud-config wants, where the platform names none. This
-    is the default user: ``user`` names it, or the settings do; and ``users`` may leave it out.
+    is the default user: ``user`` names it, or the settings do; and ``users`` may leave it out. Root
+    is none: it gets the keys and the password as one of the other accounts.
 
     Args:
         instance: its ``admin`` is that of the platform or of the settings, or None.
@@ -114,7 +117,8 @@ def settle_admin(instance: Instance, logins: Optional[GivenLogins]) -> Instance:
         return instance
     users = logins.accounts.users
     name = logins.accounts.default_name or admin.name
-    if not name or (users is not None and not any(each.name == DEFAULT for each in users)):
+    is_left_out = users is not None and not any(each.name == DEFAULT for each in users)
+    if not name or name == ROOT or is_left_out:
         return instance._replace(admin=None)
     return instance._replace(admin=admin._replace(name=name))
 

@@ -14,7 +14,14 @@ from lightinit.accounts import local_files, root_rights, user_passwords
 from lightinit.accounts.admin import provide_admin
 from lightinit.accounts.given import users as given_users
 from lightinit.accounts.given.groups import add_members, make_groups
-from lightinit.accounts.given.logins import AdminWish, GivenLogins, Roles, find_roles, lay_over
+from lightinit.accounts.given.logins import (
+    ROOT,
+    AdminWish,
+    GivenLogins,
+    Roles,
+    find_roles,
+    lay_over,
+)
 from lightinit.accounts.given.passwords import list_passwords, set_passwords
 from lightinit.accounts.given.rights import grant_given
 from lightinit.errors import ProvisioningError
@@ -174,7 +181,7 @@ def _provide_others(
     for user in roles.besides_admin:
         further: Tuple[str, ...] = ()
         is_default = roles.default is not None and user is roles.default
-        if is_default:
+        if is_default and user.name != ROOT:
             further = settings["groups"]
         try:
             done += given_users.provide(system, user, further, warnings)
@@ -244,7 +251,7 @@ def _grant(
     for user in users:
         # The platform's admin, and the default user, become root unless nobody wants that.
         is_default = roles.default is not None and user is roles.default
-        wants_root = user.sudo is None and is_default
+        wants_root = user.sudo is None and is_default and user.name != ROOT
         has_lost_its_rules = user.sudo and user.name not in granted
         if not wants_root and not (has_lost_its_rules and (is_default or user is roles.admin)):
             continue

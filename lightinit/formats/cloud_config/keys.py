@@ -211,9 +211,7 @@ _ALL: Tuple[ConfigKey, ...] = (
     ConfigKey("cloud_init_modules", instead=MODULES, shape=LIST),
     ConfigKey("cloud_config_modules", instead=MODULES, shape=LIST),
     ConfigKey("cloud_final_modules", instead=MODULES, shape=LIST),
-    ConfigKey(
-        "system_info", instead="write `users`, `apt` and what else it stands for", shape=MAPPING
-    ),
+    ConfigKey("system_info", PARTLY),
     ConfigKey("version", instead="leave it out"),
     # Of one computer
     ConfigKey("disable_piwiz", instead=PI, shape=FLAG),

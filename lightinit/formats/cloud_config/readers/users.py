@@ -23,6 +23,7 @@ KEYS = (
     "disable_root",
     "disable_root_opts",
     "allow_public_ssh_keys",
+    "system_info",
 )
 DEFAULT = "default"
 GROUP_REMEDY = "write letters, digits, - and _, at most 32"
@@ -129,11 +130,11 @@ class GivenAccounts(NamedTuple):
     """What a cloud-config says of accounts.
 
     Attributes:
-        users: the accounts; None if neither ``users`` nor ``user`` is there: then the admin alone
-            is made. A list without ``default`` leaves out what the default user gets, and not the
-            admin.
+        users: the accounts; None if nothing names one: then the admin alone is made. A list without
+            ``default`` leaves out what the default user gets, and not the admin.
         groups: the groups.
-        default_name: the name that ``user`` gives to the default user, or "".
+        default_name: the name that ``user``, or else ``system_info``, gives to the default user, or
+            "".
         ssh_authorized_keys: keys for the default user and, unless ``disable_root``, for root.
         disable_root: whether root's keys only tell to use another name; None if nothing is said.
         disable_root_opts: the options before root's keys, or "".
@@ -166,6 +167,12 @@ def read_accounts(values: Mapping[str, Any]) -> Tuple[GivenAccounts, List[Mistak
     elif user is not None:
         default_name = _name(given, "user")
         users = [*(users or []), GivenUser(DEFAULT)]
+    info = _default_user(given)
+    if info is not None:
+        made = _user(info, DEFAULT)
+        default_name = default_name or (made.name if made.name != DEFAULT else "")
+        if users is None or any(each.name == DEFAULT for each in users):
+            users = [*(users or []), made._replace(name=DEFAULT)]
     accounts = GivenAccounts(
         None if users is None else _merged(users),
         _groups(given),
@@ -176,6 +183,17 @@ def read_accounts(values: Mapping[str, Any]) -> Tuple[GivenAccounts, List[Mistak
         given.yes("allow_public_ssh_keys", True),
     )
     return accounts, given.mistakes
+
+
+def _default_user(given: Section) -> Optional[Section]:
+    """What ``system_info`` says of the default user. The rest of the key is cloud-init's own."""
+    info = given.section("system_info")
+    if info is None:
+        return None
+    for key in info.values:
+        if key != "default_user":
+            info.wrong(key, "it is not supported", "write `users`, `apt` and what it stands for")
+    return info.section("default_user")
 
 
 def _users(given: Section) -> Optional[List[GivenUser]]:

@@ -135,6 +135,27 @@ def test_the_default_user() -> None:
     assert found.users == (GivenUser("bob"), GivenUser("default", shell="/bin/sh"))
 
 
+def test_the_default_user_of_an_image_or_operator() -> None:
+    info = {"default_user": {"name": "kim", "shell": "/bin/sh", "groups": ["adm"]}}
+    for given, name, names in (
+        (None, "kim", ["default"]),
+        (["default"], "kim", ["default"]),
+        (["ada"], "kim", ["ada"]),  # without `default`, it is not made
+        ([], "kim", []),
+    ):
+        found = accounts(users=given, system_info=info)
+        assert (found.default_name, [each.name for each in found.users or ()]) == (name, names)
+    users = accounts(users=[{"name": "default", "shell": "/bin/a"}], system_info=info).users
+    (default,) = users or ()
+    assert (default.shell, default.groups) == ("/bin/a", ("adm",)), "the owner goes before"
+    found = accounts(user={"name": "ada"}, system_info=info)
+    assert found.default_name == "ada"
+    assert [each.shell for each in found.users or ()] == ["/bin/sh"]
+    says = told(system_info={"distro": "debian", "default_user": "kim"})
+    assert "system_info.distro: it is not supported" in says[0] and len(says) == 2
+    assert accounts(system_info={}) == GivenAccounts()
+
+
 def test_keys() -> None:
     keys = [KEY, "# mine", "%s a\n%s b\n" % (KEY, KEY), 'from="10.0.0.0/8" ' + KEY]
     assert accounts(ssh_authorized_keys=keys).ssh_authorized_keys == (
