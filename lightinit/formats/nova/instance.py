@@ -109,7 +109,7 @@ def _keys_of(meta_data: Mapping[str, Any], warnings: List[str]) -> Tuple[SshKey,
         if isinstance(entry, dict) and entry.get("type") == "ssh":
             texts.append(entry.get("data"))
     found: Dict[str, SshKey] = {}
-    for text in texts:
+    for text in _flatten(texts):
         if not isinstance(text, str):
             warnings.append("a public key of the platform is not used: it is not text")
             continue
@@ -120,6 +120,14 @@ def _keys_of(meta_data: Mapping[str, Any], warnings: List[str]) -> Tuple[SshKey,
             if line.strip() and not line.lstrip().startswith("#"):
                 found[line.strip()] = SshKey(line.strip())
     return tuple(found.values())
+
+
+def _flatten(values: List[Any]) -> List[Any]:
+    """The values, and in the place of a list its own: a name may stand for several keys."""
+    flat: List[Any] = []
+    for value in values:
+        flat += value if isinstance(value, list) else [value]
+    return [value for value in flat if value is not None]
 
 
 def _seed_of(value: Any) -> str:

@@ -122,6 +122,10 @@ def test_odd_values_that_say_nothing() -> None:
     assert warnings == () and made.public_keys == () and made.hostnames == ("test",)
     assert "random_seed" not in made.raw and made.tags == {}
     assert instance_of(dict(META, public_keys=["ssh-rsa A\n# b\nssh-rsa B"]), {})[0].public_keys[1:]
+    several = dict(META, public_keys={"k": ["ssh-rsa A", None, "ssh-rsa B"]})
+    made, warnings = instance_of(several, {})
+    assert [key.text for key in made.public_keys[:2]] == ["ssh-rsa A", "ssh-rsa B"]
+    assert warnings == ()
 
 
 @pytest.mark.parametrize(
