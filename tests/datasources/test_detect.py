@@ -149,6 +149,7 @@ NONE: Dict[str, str] = {}
 EC2_UUID = "ec2e1916-9099-7caf-fd21-012345abcdef"
 XENS = {"sys_vendor": "Xen", "product_name": "HVM domU"}
 META_DATA = "openstack/latest/meta_data.json"
+UDEV, VFAT = "/run/udev/data/", "S:disk/by-id/x\nE:ID_FS_TYPE=vfat\nE:ID_FS_USAGE=filesystem\n"
 # What each machine shows besides OTHERS, and the datasource that it gets. "" with a dash: none, and
 # only Python can tell.
 MACHINES: Tuple[Tuple[str, Dict[str, str], Dict[str, str], str], ...] = (
@@ -193,6 +194,10 @@ MACHINES: Tuple[Tuple[str, Dict[str, str], Dict[str, str], str], ...] = (
     ("zstack", {"chassis_asset_tag": "8a.zstack.io"}, NONE, "ec2"),
     ("e24", {"sys_vendor": "e24cloud"}, NONE, "ec2"),
     ("osc", {"sys_vendor": "3DS Outscale", "product_name": "3DS Outscale VM"}, NONE, "ec2"),
+    # udev does not know a label that only the boot sector of a FAT has.
+    ("uefi", {}, {UDEV + "b8:1": VFAT + "E:ID_PART_ENTRY_NUMBER=1\n", UDEV + "b8:0": ""}, ""),
+    ("stick", {}, {UDEV + "b8:16": VFAT + "E:ID_FS_LABEL=PHOTOS\n"}, ""),
+    ("xen orchestra", {"sys_vendor": "Xen"}, {UDEV + "b202:16": VFAT, UDEV + "n2": ""}, "-"),
     ("word", {}, {"/proc/cmdline": "ds=nocloud-net;s=http://seed/\n"}, "nocloud"),
     ("quoted", {}, {"/proc/cmdline": 'quiet "ds=nocloud;s=http://seed/"\n'}, "nocloud"),
     ("quoted", {}, {"/proc/cmdline": 'quiet "ds=OpenStack"\n'}, "openstack"),
