@@ -48,8 +48,8 @@ def crawl(get: Get, is_over: Callable[[], bool] = lambda: False) -> Tuple[Tree, 
         The tree; and warnings, one sentence each.
 
     Raises:
-        ProvisioningError: the list of values or a key could not be got.
-        MalformedError: the list is no list.
+        ProvisioningError: a key could not be got.
+        MalformedError: the instance id is no text.
     """
     walk = _Walk(get, is_over)
     walk.start()
@@ -72,16 +72,24 @@ class _Walk:
         self.warnings: List[str] = []
 
     def start(self) -> None:
-        """Get the list of values. If it is missing, or is no list, the usual names are asked."""
+        """Get the list of values. If it is missing, or is no list, the usual names are asked: a
+        login needs no more.
+        """
+        listed: List[ListedName] = []
+        why = ""
         try:
-            listed = tree.parse_listing(self._get("", True), "")
+            listed = tree.parse_listing(self._get("", False), "")
         except NotFoundError:
-            listed = []
+            pass
+        except LibraryError:
+            raise
+        except (ProvisioningError, MalformedError) as error:
+            why = " (%s)" % error
         if "instance-id" not in [entry.name for entry in listed]:
             self._knows_names = False
             self.warnings.append(
-                "the metadata service lists no values at meta-data/: only what a boot needs is"
-                " asked for"
+                "the metadata service lists no values at meta-data/%s: only what a boot needs is"
+                " asked for" % why
             )
             listed += [tree.guess_entry(name) for name in FIRST[:-1]]
         self._add_all(self.tree, listed, "", 1)

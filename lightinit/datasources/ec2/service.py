@@ -13,7 +13,6 @@ from lightinit.datasources.ec2.session import Session
 from lightinit.datasources.ec2.settings import ADDRESS
 from lightinit.datasources.metadata import (
     POLICY,
-    AnsweredError,
     MetadataClient,
     NotFoundError,
 )
@@ -107,12 +106,16 @@ class Ec2Service:
         why none has: not 404, if there is another.
         """
         errors: List[ProvisioningError] = []
-        for version in VERSIONS:
+        for number, version in enumerate(VERSIONS, 1):
             path = "/%s/meta-data/instance-id" % version
+            share_s = self._left_s() / (1 if number == len(VERSIONS) else 2)
             try:
-                found = decode_text(self._get(path, self._left_s()), path).strip()
-            except AnsweredError as error:
-                # Some clouds have another answer than 404 for a version that they do not know.
+                found = decode_text(self._get(path, share_s), path).strip()
+            except LibraryError:
+                raise
+            except ProvisioningError as error:
+                # Some clouds have another answer than 404 for a version that they do not know, or
+                # fail because of it.
                 if error.details.get("status") == "401":
                     raise
                 errors.append(error)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Tuple
 from lightinit.datasources.base import Anchor, Datasource
 from lightinit.datasources.kept import machine_of
 from lightinit.datasources.nocloud.local_seed import (
+    ALONE,
     SEEDFROM,
     LocalSeed,
     find_local_seed,
@@ -28,9 +29,9 @@ from lightinit.datasources.nocloud.places import (
 from lightinit.datasources.nocloud.settings import LABEL, SETTINGS, check_settings, is_url
 from lightinit.datasources.nocloud.sign import find_sign
 from lightinit.datasources.signs import CURRENT, Evidence, gather
-from lightinit.errors import LightinitError, ProvisioningError
+from lightinit.errors import LibraryError, LightinitError, ProvisioningError
 from lightinit.formats.hostname import short_names_first
-from lightinit.formats.nocloud.meta_data import INSTANCE_ID, read_keys, settle_id
+from lightinit.formats.nocloud.meta_data import INSTANCE_ID, KEYS, read_keys, settle_id
 from lightinit.formats.nocloud.network_config import asks_only_for_dhcp
 from lightinit.host.identity import Dmi
 from lightinit.host.system import System
@@ -161,7 +162,7 @@ class NoCloudDatasource(Datasource):
         warnings = list(seed.warnings)
         warnings += filter(None, [self._settle(seed)[1]])
         warnings += self._keep_network_config(seed)
-        keys, notes = read_keys(seed.meta_data.values.get("public-keys"))
+        keys, notes = read_keys(seed.meta_data.values.get(KEYS))
         warnings += notes
         if "network-interfaces" in seed.meta_data.values:
             warnings.append(UNSUPPORTED % "network-interfaces")
@@ -223,18 +224,25 @@ class NoCloudDatasource(Datasource):
             return self._whole
         local = self._read_local()
         if local.url:
-            from lightinit.datasources.nocloud.url_seed import UrlSeed
-
-            there = UrlSeed(self.system, local.url, self.options, self.on_request).read()
-            warnings = list(local.warnings + there.warnings)
-            meta_data = join(local.meta_data, read_meta_data(there.files, warnings))
-            local = local._replace(
-                files={**local.files, **there.files},
-                meta_data=meta_data,
-                warnings=tuple(warnings),
-            )
+            local = self._add_downloaded(local)
         self._whole = local
         return local
+
+    def _add_downloaded(self, local: LocalSeed) -> LocalSeed:
+        from lightinit.datasources.nocloud.url_seed import UrlSeed
+
+        try:
+            there = UrlSeed(self.system, local.url, self.options, self.on_request).read()
+        except LibraryError:
+            raise
+        except LightinitError as error:
+            if not local.may_do_alone:
+                raise
+            return local._replace(warnings=(*local.warnings, ALONE % (local.where, error)))
+        warnings = list(local.warnings + there.warnings)
+        meta_data = join(local.meta_data, read_meta_data(there.files, warnings))
+        files = {**local.files, **there.files}
+        return local._replace(files=files, meta_data=meta_data, warnings=tuple(warnings))
 
     def _settle(self, seed: LocalSeed) -> Tuple[str, str]:
         from lightinit.datasources.nocloud import former

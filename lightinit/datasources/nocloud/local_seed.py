@@ -21,13 +21,22 @@ from lightinit.datasources.nocloud.seed import Seed, read_folder, read_seed
 from lightinit.datasources.nocloud.settings import is_url, path_in
 from lightinit.datasources.signs import Evidence
 from lightinit.errors import LightinitError, ProvisioningError
-from lightinit.formats.nocloud.meta_data import INSTANCE_ID, MetaData, read, text_of
+from lightinit.formats.nocloud.meta_data import (
+    INSTANCE_ID,
+    KEYS,
+    MetaData,
+    has_content,
+    read,
+    read_keys,
+    text_of,
+)
 from lightinit.host.system import System
 from lightinit.model import NamedTuple
 from lightinit.quick import cksum
 
 SEEDFROM = "seedfrom"
 ORDER = "docs/datasources.md has the order"
+ALONE = "the seed at %s is used without what its seedfrom leads to: %s"
 NO_PLACE = "attach a volume labelled cidata with meta-data and user-data"
 WRONG_NAMES = "at its top must be meta-data and user-data, named without an ending such as .yaml"
 
@@ -65,6 +74,17 @@ class LocalSeed(NamedTuple):
     def named_id(self) -> str:
         """The instance id that is named, "" for none."""
         return self.text(INSTANCE_ID)
+
+    @property
+    def may_do_alone(self) -> bool:
+        """Whether the files on this machine may give somebody a login without those at the URL: a
+        volume or folder with keys, or with user data that are more than a first line.
+        """
+        if self.kind not in ("volume", "folder", "credentials"):
+            return False
+        return bool(read_keys(self.meta_data.values.get(KEYS))[0]) or has_content(
+            self.files.get(USER_DATA, b"")
+        )
 
     @property
     def is_word(self) -> bool:
@@ -176,7 +196,13 @@ def _read_first(
 
 def _follow(evidence: Evidence, found: LocalSeed, named: str, warnings: List[str]) -> LocalSeed:
     """A seed whose meta-data say that the rest is elsewhere. They count before those there."""
-    there = _read_named(evidence, found.given, named, warnings, found)
+    try:
+        there = _read_named(evidence, found.given, named, warnings, found)
+    except LightinitError as error:
+        if not found.may_do_alone:
+            raise
+        warnings.append(ALONE % (found.where, error))
+        return found
     if there.url:
         return there
     return found._replace(

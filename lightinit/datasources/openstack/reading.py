@@ -6,7 +6,7 @@ import logging
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from lightinit import retry
-from lightinit.datasources.metadata import AnsweredError, MetadataClient, NotFoundError
+from lightinit.datasources.metadata import MetadataClient, NotFoundError
 from lightinit.errors import LibraryError, LightinitError, ProvisioningError
 from lightinit.formats.nova import tree
 from lightinit.host.system import System
@@ -15,6 +15,7 @@ LOG = logging.getLogger("lightinit.openstack")
 # What is garbled does not get better soon: something else answers.
 POLICY = retry.RetryPolicy(malformed_s=10.0, min_malformed=3)
 BESIDE_S = 10.0
+LIST_SHARE = 0.5
 LATE_MOST_S = 60.0  # even if each file comes
 # A service that is being set up may not know the VM yet.
 ROUNDS, ROUND_PAUSE_S = 4, 5.0
@@ -45,14 +46,17 @@ class MetadataReading:
         return max(0.0, self._ends_s - self._clock.monotonic())
 
     def find_version(self) -> str:
-        """The version to ask in. If the service does not list them, ``latest`` has to do.
+        """The version to ask in. If the service does not list them, ``latest`` has to do: half of
+        the time is left for that.
 
         Raises:
-            ProvisioningError: the service does not answer.
+            LibraryError: requests does not work.
         """
         try:
-            offered = self._client.get("/openstack", deadline_s=self._left_s)
-        except AnsweredError as error:
+            offered = self._client.get("/openstack", deadline_s=self._left_s * LIST_SHARE)
+        except LibraryError:
+            raise
+        except LightinitError as error:
             LOG.info("no list of versions: %s", error)
             return tree.LATEST
         return tree.choose_version(offered)
@@ -64,8 +68,10 @@ class MetadataReading:
             ProvisioningError: it is not, or nothing answers.
         """
         try:
-            offered = self._client.get("/openstack", deadline_s=self._left_s)
-        except AnsweredError as error:  # some proxies have no list of versions
+            offered = self._client.get("/openstack", deadline_s=self._left_s * LIST_SHARE)
+        except LibraryError:
+            raise
+        except LightinitError as error:  # some proxies have no list of versions
             try:
                 self._read_meta_data(tree.LATEST)
             except LightinitError:

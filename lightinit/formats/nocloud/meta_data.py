@@ -18,7 +18,7 @@ from lightinit.model import NamedTuple
 if TYPE_CHECKING:
     from lightinit.formats.cloud_config.mistakes import Mistake
 
-INSTANCE_ID = "instance-id"
+INSTANCE_ID, KEYS = "instance-id", "public-keys"
 NAMES = (INSTANCE_ID, "local-hostname", "hostname")
 NOTE_NO_ID = (
     "the seed has no instance-id: it is made of a checksum of meta-data and user-data; so a change"
@@ -147,6 +147,16 @@ def text_of(found: MetaData, key: str) -> str:
     if isinstance(value, (str, int, float)):
         return str(value).strip()
     return ""
+
+
+def has_content(user_data: bytes) -> bool:
+    """Whether user data say anything: some tools give a seed the first line of a cloud-config, and
+    perhaps an empty mapping, since there must be a file.
+    """
+    lines = [line.strip() for line in user_data.splitlines()]
+    return user_data.startswith(b"#!") or any(
+        line not in (b"", b"{}", b"---") and not line.startswith(b"#") for line in lines
+    )
 
 
 def settle_id(named: str, machine: str, meta_data: bytes, user_data: bytes) -> Tuple[str, str]:

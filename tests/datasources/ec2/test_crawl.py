@@ -55,6 +55,8 @@ def walk(values: Dict[str, Any]) -> Tuple[Any, Tuple[str, ...], List[str]]:
         # No list of values: what a boot needs is asked for by its usual names.
         ({"": NotFoundError("absent")}, [KEY], "lists no values"),
         ({"": "<html><body>"}, [KEY], "lists no values"),
+        ({"": ProvisioningError("not ready")}, [KEY], "lists no values at meta-data/ (not ready)"),
+        ({"": b"\xff"}, [KEY], "lists no values at meta-data/ (metadata value is not text"),
         ({"": '{"instance-id": "i-1"}', LIST: NotFoundError("absent")}, [], "lists no values"),
         ({"local-hostname": b"\xff"}, [KEY], "local-hostname is left out"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -16,6 +17,7 @@ from lightinit.emulator.ec2.tree import KEY, META_DATA
 from lightinit.errors import ProvisioningError
 from lightinit.host.identity import Dmi
 from lightinit.host.system import System
+from tests.lib.http_server import Server
 from tests.lib.tiny_platform import OwnClock
 
 PAGE = {"body": "<!doctype html>", "headers": {"Content-Type": "text/html"}}
@@ -123,7 +125,7 @@ def test_an_old_service_is_asked_only_if_the_settings_allow_it(tmp_path: Path) -
         ),
         (
             "required",
-            {"meta-data": [{"body": "i-1"}, {"body_base64": "/w=="}]},
+            {"meta-data": [{"body": "i-1"}, {"status": 404}, {"body_base64": "/w=="}]},
             {},
             "metadata value is not text",
         ),
@@ -156,8 +158,7 @@ def test_what_only_helps_costs_nobody_the_login(tmp_path: Path) -> None:
 
 
 def test_older_versions_and_the_instance_id(tmp_path: Path) -> None:
-    unknown = {"status": 404}
-    with Ec2(faults={"meta-data": [unknown]}) as platform:
+    with Ec2(faults={"meta-data": [{"status": 404}]}) as platform:
         source = a_source(tmp_path, platform)
         assert source.ask_instance_id() == (META_DATA["instance-id"], ())
         made, _ = source.fetch(META_DATA["instance-id"])
@@ -167,6 +168,29 @@ def test_older_versions_and_the_instance_id(tmp_path: Path) -> None:
         assert asked.count("GET /2009-04-04/meta-data/instance-id") == 2  # itself, and the tree's
         made, warnings = a_source(tmp_path, platform).fetch("i-0123456789abcdef0")
     assert "may be that of another VM" in warnings[0]
+
+
+def test_a_service_that_fails_at_a_version_it_does_not_know_is_asked_in_others(
+    tmp_path: Path,
+) -> None:
+    def answer(connection: socket.socket) -> None:
+        path = server.requests[-1].split(b" ")[1]
+        values = {b"instance-id": b"i-1", b"public-keys/0/openssh-key": KEY.encode()}
+        known = path.startswith(b"/latest/api") or path.startswith(b"/latest/meta-data/")
+        status = b"200 OK" if known else b"503 Busy"
+        body = values.get(path[len(b"/latest/meta-data/") :], b"0=key")
+        connection.sendall(
+            b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
+        )
+
+    server = Server(answer)
+    try:
+        options = {"endpoint": server.url[len("http://") : -2], "request_timeout_s": 60.0}
+        source = Ec2Datasource(System(str(tmp_path), clock=OwnClock()), options)
+        assert source.ask_instance_id() == ("i-1", ())
+        assert [key.text for key in source.fetch("i-1")[0].public_keys] == [KEY]
+    finally:
+        server.close()
 
 
 NITRO = Dmi(

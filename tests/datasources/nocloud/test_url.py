@@ -139,6 +139,45 @@ def test_a_seed_here_may_lead_to_one_there(tmp_path: Any, serve: Any) -> None:
     assert base64.b64decode(instance.user_data) == b"#!/bin/sh\n"
 
 
+def test_a_seed_here_that_leads_nowhere_is_used_if_it_may_give_a_login(
+    tmp_path: Any, serve: Any
+) -> None:
+    folder, key = str(tmp_path) + "/var/lib/cloud/seed/nocloud", "public-keys: [ssh-rsa A]\n"
+    site = serve({"/s/meta-data": 500, "/e/meta-data": "instance-id: far\n", "/e/user-data": 401})
+    os.makedirs(folder)
+    for number, (more, user_data, is_used) in enumerate(
+        (
+            (key, "", True),
+            ("", "#!/bin/sh\n", True),
+            ("", "#cloud-config\nusers: []\n", True),
+            ("", "#cloud-config\n# none\n---\n{}\n", False),
+        )
+    ):
+        for place in (
+            site.base + "/s/",
+            site.base + "/e/",
+            site.base + "/none/",
+            "/none",
+            "ftp://x/",
+        ):
+            for name, text in (
+                ("meta-data", "instance-id: i%d\nseedfrom: %s\n%s" % (number, place, more)),
+                ("user-data", user_data),
+            ):
+                with open("%s/%s" % (folder, name), "w", encoding="utf-8") as file:
+                    file.write(text)
+            source = NoCloudDatasource(System(str(tmp_path), clock=ScriptedClock()), {})
+            if not is_used:
+                with pytest.raises(LightinitError, match="seed|download"):
+                    source.fetch("x")
+                continue
+            assert source.instance_id(Dmi()) == "i%d" % number
+            instance, warnings = source.fetch("i%d" % number)
+            assert base64.b64decode(instance.user_data).decode() == user_data
+            assert len(instance.public_keys) == bool(more)
+            assert "is used without what its seedfrom leads to" in "".join(warnings)
+
+
 @pytest.mark.parametrize(
     "pages, reason",
     [

@@ -79,6 +79,7 @@ def test_an_old_cloud_has_less(tmp_path: Any) -> None:
     [
         ({"versions": [{"status": 404}]}, ""),
         ({"versions": [HTML]}, ""),
+        ({"versions": [{"status": 503, "repeat": "forever"}]}, ""),
         ({"versions": [{"redirect": "/openstack/", "repeat": "forever"}]}, ""),
         ({"meta_data.json": [{"status": 404}]}, ""),  # listed, and missing: latest has it
         ({"meta_data.json": [{"status": 404}] * 4}, ""),  # a port that Neutron does not know yet
@@ -119,7 +120,7 @@ def test_what_a_vm_can_do_without(tmp_path: Any, faults: Dict[str, Any], told: s
         ),
         ({"meta_data.json": [{"body": "<html>", "repeat": "forever"}]}, "document is not json"),
         ({"meta_data.json": [{"body": "{}", "repeat": "forever"}]}, "name no instance"),
-        ({"versions": [{"status": 503, "repeat": "forever"}]}, "metadata service is not ready"),
+        ({"meta_data.json": [{"status": 503, "repeat": "forever"}]}, "service is not ready"),
         ({"meta_data.json": [{"endless_mb": 3, "repeat": "forever"}]}, "answer is too large"),
     ],
 )
@@ -136,7 +137,8 @@ def test_without_metadata_there_is_no_instance(
 
 
 def test_a_service_that_hangs_is_given_up(tmp_path: Any) -> None:
-    faults = {"versions": [{"hang_s": 30, "repeat": "forever"}]}
+    hangs = [{"hang_s": 30, "repeat": "forever"}]
+    faults = {"versions": hangs, "meta_data.json": hangs}
     with OpenStack(VM, faults) as platform:
         source = datasource(tmp_path, platform, fetch_timeout_s=1.0, request_timeout_s=0.5)
         with pytest.raises(LightinitError, match="request timed out"):
