@@ -21,6 +21,7 @@ import pytest
 
 from tests.lib import once_more
 from tests.lib.cases import first_cases
+from tests.lib.limit import limited
 from tests.lib.scratch import HERE
 from tests.lib.skips import summary
 
@@ -73,6 +74,13 @@ def pytest_collection_modifyitems(config: Any, items: List[Any]) -> None:
     ids = {id(item) for item in kept}
     config.hook.pytest_deselected(items=[item for item in items if id(item) not in ids])
     items[:] = kept
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol() -> Generator[None, None, None]:
+    """End what hangs."""
+    with limited():
+        yield
 
 
 def pytest_sessionfinish(session: Any) -> None:

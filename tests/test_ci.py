@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import Set
+
+import pytest
 
 from tests.lib.scratch import HERE
 from tools.ci import PARTS, Part, Schedule, may_run_beside
@@ -63,3 +69,35 @@ def test_the_table_ends_with_the_longest_part() -> None:
     assert lines[-1] == "longest: b"
     schedule.unsteady = ["tests/test_a.py::test_b"]
     assert schedule.table().splitlines()[-1] == "UNSTEADY, mend it: tests/test_a.py::test_b"
+
+
+MAKEFILE = """
+demo lint:
+\t@echo x >>$@-tries; [ "$$(wc -l <$@-tries)" -gt "$(FAILS)" ]
+"""
+
+
+@pytest.mark.parametrize(
+    "part, fails, status, tries, last",
+    [
+        ("demo", 0, 0, 1, "longest: demo"),
+        ("demo", 1, 0, 2, "UNSTEADY, mend it: demo"),
+        ("demo", 2, 1, 2, "longest: demo"),
+        ("lint", 1, 1, 1, "longest: lint"),
+    ],
+)
+def test_what_fails_by_chance_runs_again(
+    tmp_path: Path, part: str, fails: int, status: int, tries: int, last: str
+) -> None:
+    (tmp_path / "tools").mkdir()
+    shutil.copy(HERE + "/tools/ci.py", str(tmp_path / "tools"))
+    (tmp_path / "Makefile").write_text(MAKEFILE)
+    ended = subprocess.run(
+        [sys.executable, str(tmp_path / "tools/ci.py"), part],
+        env=dict(os.environ, FAILS=str(fails)),
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    assert ended.returncode == status, ended.stdout
+    assert len((tmp_path / (part + "-tries")).read_text().splitlines()) == tries
+    assert ended.stdout.decode().splitlines()[-1] == last

@@ -2,7 +2,8 @@
 
 Each part is a target of the Makefile. Its output goes into build/ci/PART.log. A line says when a
 part begins and when it ends. The last lines of its log follow, or all of it if the part failed or
-has unsteady tests: they failed, and passed when they were run again (tests/lib/once_more.py).
+has unsteady tests: they failed, and passed when they were run again (tests/lib/once_more.py). A
+part that has no tests, but servers or downloads, runs again as a whole if it fails.
 A table at the end lists the seconds. The exit status is 1 if a part failed.
 """
 
@@ -41,6 +42,7 @@ class Part(NamedTuple):
         beside: the part that leaves some of the cores free for this one, which has few workers. It
             begins when that one has begun.
         alone: whether nothing may run beside it, because it measures time. Such parts come last.
+        again: whether chance may let it fail, and it does not run again itself what has failed.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Part(NamedTuple):
     after: str = ""
     beside: str = ""
     alone: bool = False
+    again: bool = False
 
 
 # They start in this order, as far as the cores allow: first the parts that others wait for, then
@@ -57,7 +60,7 @@ PARTS = (
     Part("lint", 0.2),
     # The root of one of vm-test's machines.
     Part("musl", 0.6),
-    Part("deb", 0.5),
+    Part("deb", 0.5, again=True),
     Part("types", 0.7),
     # These wait for disks and package managers half of the time.
     Part("test-packages", 0.6),
@@ -67,14 +70,14 @@ PARTS = (
     Part("vm-test", 2.0, after="deb"),
     Part("test", 1.4),
     Part("test-long", 2.0),
-    Part("test-install", 0.3),
-    Part("rpm", 0.3),
-    Part("demo", 0.3),
+    Part("test-install", 0.3, again=True),
+    Part("rpm", 0.3, again=True),
+    Part("demo", 0.3, again=True),
     Part("fuzz-seeded", 0.6),
     # Virtual machines leave a quarter of the cores, and so do the tests that wait for timeouts.
     Part("test-pythons", 0.0, beside="vm-test"),
     Part("test-bare", 0.0, beside="test-long"),
-    Part("bench", 1.0, alone=True),
+    Part("bench", 1.0, alone=True, again=True),
 )
 
 
@@ -144,8 +147,9 @@ class Schedule:
         self._began_s = self._said_s = time.monotonic()
         # The outcome, the seconds, and the seconds of CPU time.
         self.ended: Dict[str, Tuple[str, float, float]] = {}
-        self.unsteady: List[str] = []  # the tests
+        self.unsteady: List[str] = []  # the tests, and parts that have none
         self.stopped = False  # by a signal
+        self._failed_once: List[str] = []
 
     def run(self) -> None:
         """Run all to their end, or until the time is up."""
@@ -191,13 +195,20 @@ class Schedule:
         return may_run_beside(part, [each.part for each in self._running], self._cores)
 
     def _finish(self, running: Running, outcome: str) -> None:
-        name, age_s = running.part.name, running.age_s
+        part, age_s = running.part, running.age_s
         self._running.remove(running)
-        self.ended[name] = (outcome, age_s, running.cpu_s)
-        self._say("%s: %s after %d s" % (name, outcome, age_s))
+        self._say("%s: %s after %d s" % (part.name, outcome, age_s))
         unsteady = find_unsteady(running.log)
-        self.unsteady += unsteady
         show(running.log, outcome != OK or bool(unsteady))
+        if outcome == FAILED and part.again:
+            self._say("%s runs again" % part.name)
+            self._failed_once.append(part.name)
+            self._running.append(Running(part._replace(again=False)))
+            return
+        if outcome == OK and part.name in self._failed_once:
+            unsteady.append(part.name)
+        self.ended[part.name] = (outcome, age_s, running.cpu_s)
+        self.unsteady += unsteady
 
     def _elapsed_s(self) -> float:
         return time.monotonic() - self._began_s
