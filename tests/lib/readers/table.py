@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Dict
 
 from tests.lib.readers import (
+    beyond_formats,
     cloud_configs,
     documents,
     given_words,
@@ -18,6 +19,7 @@ from tests.lib.readers import (
 from tests.lib.readers.reader import Reader
 
 FILES = (
+    beyond_formats,
     cloud_configs,
     documents,
     given_words,
