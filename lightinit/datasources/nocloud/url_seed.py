@@ -25,9 +25,12 @@ from lightinit.host.system import System
 from lightinit.retry import RetryPolicy, retry
 
 LOG = logging.getLogger("lightinit.nocloud")
+NEEDED = (META_DATA, USER_DATA)
 NOT_FOUND = ("204", "404", "410")
 TOO_LARGE = "answer is too large"
 LEAST_S = 2.0
+# How long a file is tried that a login seldom needs.
+COMFORT_S = 30.0
 PAGE = (b"<!doctype html", b"<html", b"<?xml")
 
 
@@ -66,7 +69,7 @@ class UrlSeed:
         files: Dict[str, bytes] = {}
         warnings: List[str] = []
         for name in FILES:
-            needed = name in (META_DATA, USER_DATA)
+            needed = name in NEEDED
             try:
                 data, why = self._read(name)
             except LightinitError as error:
@@ -99,6 +102,8 @@ class UrlSeed:
     def _read(self, name: str) -> Tuple[Optional[bytes], str]:
         """A file; None if there is none, and why."""
         left_s = max(LEAST_S, self._deadline_s - self._system.clock.monotonic())
+        if name not in NEEDED:
+            left_s = min(left_s, COMFORT_S)
         policy = RetryPolicy(deadline_s=left_s)
         url = self.place_of(name)
         try:

@@ -210,6 +210,14 @@ def test_answers_that_are_good_enough(tmp_path: Any, serve: Any) -> None:
     assert "has no user-data (HTTP status 204)" in warnings
 
 
+def test_what_is_seldom_needed_holds_up_no_boot_for_long(tmp_path: Any, serve: Any) -> None:
+    site = serve({**GOOD, "/s/vendor-data": 500, "/s/network-config": 503})
+    source = make_source(tmp_path, site.base + "/s/")
+    instance_id, _, warnings = ask(source)
+    assert instance_id == "far" and warnings.count("was not downloaded: download failed") == 2
+    assert sum(source.system.clock.sleeps) <= 60.0  # type: ignore[attr-defined]
+
+
 def test_nobody_there_is_waited_for_until_the_deadline(tmp_path: Any, serve: Any) -> None:
     site = serve({})
     site.close()
