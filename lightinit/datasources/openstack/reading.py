@@ -16,6 +16,8 @@ LOG = logging.getLogger("lightinit.openstack")
 POLICY = retry.RetryPolicy(malformed_s=10.0, min_malformed=3)
 BESIDE_S = 10.0
 LIST_SHARE = 0.5
+# What a login seldom needs, and how long that is tried.
+SELDOM, SELDOM_S = (*tree.VENDOR_DATA, tree.NETWORK_DATA), 30.0
 LATE_MOST_S = 60.0  # even if each file comes
 # A service that is being set up may not know the VM yet.
 ROUNDS, ROUND_PAUSE_S = 4, 5.0
@@ -147,6 +149,8 @@ class MetadataReading:
         if name.endswith("/" + tree.USER_DATA):
             limit_bytes = tree.USER_DATA_LIMIT_BYTES
         deadline_s = max(self._left_s, BESIDE_S)
+        if name.rpartition("/")[2] in SELDOM:
+            deadline_s = min(deadline_s, SELDOM_S)
         return self._client.get("/" + name, limit_bytes=limit_bytes, deadline_s=deadline_s)
 
 

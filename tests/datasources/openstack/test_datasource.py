@@ -104,6 +104,14 @@ def test_what_a_vm_can_do_without(tmp_path: Any, faults: Dict[str, Any], told: s
     assert [told in text for text in warnings] == [True] * bool(told), warnings
 
 
+def test_what_is_seldom_needed_holds_up_no_boot_for_long(tmp_path: Any) -> None:
+    with OpenStack(VM, {"vendor_data2.json": [{"status": 500, "repeat": "forever"}]}) as platform:
+        source = datasource(tmp_path, platform)
+        _, warnings = source.fetch(UUID)
+    assert "vendor_data2.json is not used" in warnings[0]
+    assert sum(source.system.clock.sleeps) <= 30.0  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize(
     "faults, told",
     [
