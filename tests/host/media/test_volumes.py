@@ -11,6 +11,7 @@ from typing import Any, Dict, List
 import pytest
 
 from lightinit.errors import LightinitError
+from lightinit.host.media.reading.listings import sees_links_alone
 from lightinit.host.media.volumes import Volume, list_volumes, read_files, wait_for_udev
 from lightinit.host.system import System
 from tests.lib.scratch import ScriptedClock
@@ -128,6 +129,19 @@ def test_a_seed_as_cloud_localds_makes_it(tmp_path: Path, tree: Path) -> None:
         (volume,) = list_volumes(system, ["cidata"], ["/image"])
         found = read_files(system, volume.device, NAMES, LIMIT_BYTES)
         assert found == {"user-data": b"user-data", "meta-data": NAMES[3].encode()}
+
+
+def test_files_that_bsdtar_takes_for_links_are_left_to_another_tool() -> None:
+    """go-diskfs, with which Lima writes its seeds, gives all files the same serial number."""
+    line = "-rw-r--r--  %d 0      0  %d Nov 27 07:49 %s\n"
+    folder = "drwx------  2 0      0           0 Nov 27 07:49 .\n"
+    for files, is_taken in (
+        (((4, 0, "meta-data"), (4, 0, "user-data")), True),
+        (((1, 0, "meta-data"), (1, 0, "user-data")), False),  # they are empty
+        (((2, 0, "meta-data"), (1, 9, "user-data")), False),
+        ((), False),
+    ):
+        assert sees_links_alone(folder + "".join(line % each for each in files)) is is_taken
 
 
 def test_a_folder_and_its_links(tmp_path: Path, tree: Path) -> None:

@@ -43,7 +43,10 @@ def trees(path: str, kind: str, uid: int) -> Iterator[Tuple[str, Tree]]:
         listed = tools.run_tool(_list_command(program, tool, path, kind), LIST_BYTES, uid)
         if listed is None or len(listed) > LIST_BYTES:
             continue
-        entries = _entries(tool, listed.decode("utf-8", "replace"))
+        text = listed.decode("utf-8", "replace")
+        if tool == "bsdtar" and sees_links_alone(text):
+            continue
+        entries = _entries(tool, text)
         yield tool, Listing(entries, _Extract(program, tool, path, kind, uid))
 
 
@@ -141,6 +144,16 @@ def bsdtar_entries(listed: str) -> Entries:
             kind = {"d": FOLDER, "l": LINK}.get(line[0], FILE)
             found.append((name, kind, target))
     return found
+
+
+def sees_links_alone(listed: str) -> bool:
+    """Whether ``bsdtar -tv`` takes all files for links of each other, and thus for empty ones: some
+    writers of ISO 9660, such as Lima's, give all files the same serial number.
+    """
+    files = [line.split(None, 5) for line in listed.splitlines() if line.startswith("-")]
+    files = [words for words in files if len(words) > 4]
+    is_empty = all(words[4] == "0" for words in files)
+    return is_empty and any(words[1] != "1" for words in files)
 
 
 def mdir_entries(listed: str) -> Entries:
