@@ -95,6 +95,18 @@ def needs_jinja2() -> None:
 
 
 @pytest.mark.usefixtures("needs_jinja2")
+def test_the_last_line_keeps_its_end(tmp_path: Path) -> None:
+    """A block trims the line end after it; cloud-init puts the document's last one back."""
+    for text, rendered in (
+        ("{% raw %}{{ a }}{% endraw %}\n", b"{{ a }}\n"),
+        ("{% if 1 %}\na\n{% endif %}\n", b"a\n\n"),
+        ("a\n", b"a\n"),
+        ("{{ 1 }}", b"1"),
+    ):
+        assert take(tmp_path, "#!/bin/sh\n" + text).parts[0].data == b"#!/bin/sh\n" + rendered
+
+
+@pytest.mark.usefixtures("needs_jinja2")
 def test_a_script_is_rendered_and_keeps_its_identity(tmp_path: Path) -> None:
     text = "#!/bin/sh\r\necho {{ v1.region }} {{ ds.meta_data.imds.compute.tags }}{{ nothing }}\n"
     found = take(tmp_path, text)

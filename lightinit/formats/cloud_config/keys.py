@@ -24,7 +24,7 @@ from lightinit.formats.cloud_config.readers import (
     services,
     users,
 )
-from lightinit.formats.cloud_config.readers.sources import apt, repositories
+from lightinit.formats.cloud_config.readers.sources import apt, old_apt, repositories
 from lightinit.model import NamedTuple
 
 WORKS, PARTLY, NOT = "works", "partly", "not"
@@ -137,6 +137,12 @@ _ALL: Tuple[ConfigKey, ...] = (
     ),
     ConfigKey("apt", PARTLY),
     ConfigKey("apt_pipelining", WORKS),
+    *(
+        ConfigKey(key, WORKS, instead="below `apt` write `%s`" % new, is_deprecated=True)
+        for key, new in old_apt.INSTEAD.items()
+    ),
+    ConfigKey("apt_mirror_search_dns", instead="write a mirror in `primary`, below `apt`"),
+    ConfigKey("add_apt_repo_match", instead="leave it out: a PPA is written as `deb URL SUITE`"),
     ConfigKey("apk_repos", WORKS),
     ConfigKey("yum_repos", WORKS),
     ConfigKey("yum_repo_dir", WORKS),
@@ -189,6 +195,7 @@ _ALL: Tuple[ConfigKey, ...] = (
     ConfigKey("rh_subscription", instead=PROGRAM),
     ConfigKey("spacewalk", instead=PROGRAM),
     ConfigKey("ubuntu_advantage", instead=PROGRAM, is_deprecated=True),
+    ConfigKey("ubuntu-advantage", instead=PROGRAM, is_deprecated=True),
     ConfigKey("ubuntu_pro", instead=PROGRAM),
     ConfigKey("autoinstall", instead="leave it out: it is for Ubuntu's installer"),
     ConfigKey("byobu_by_default", instead=PROGRAM),
@@ -205,6 +212,7 @@ _ALL: Tuple[ConfigKey, ...] = (
     ConfigKey(
         "disable_ec2_metadata", instead="leave it out: it is for another platform", shape=FLAG
     ),
+    ConfigKey("debug", instead="leave it out: `lightinit status --long` tells what was done"),
     ConfigKey("migrate", instead=OWN, shape=FLAG),
     ConfigKey("vendor_data", PARTLY),
     ConfigKey("launch-index", instead="leave it out: it is for another platform"),

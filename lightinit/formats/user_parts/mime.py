@@ -14,6 +14,8 @@ from lightinit.errors import MalformedError
 from lightinit.model import NamedTuple
 
 HEAD_LIMIT_BYTES = 64 * 1024
+ENCODINGS = ("", "7bit", "8bit", "binary", "quoted-printable", "base64")
+UUENCODED = ("x-uuencode", "uuencode", "x-uue", "uue")
 BOUNDARY_LIMIT = 200  # RFC 2046 allows 70 characters
 FIRST_NAMES = (b"content-type:", b"mime-version:")
 NAME = re.compile(rb"[!-9;-~]+:")
@@ -133,14 +135,13 @@ def split(entity: Entity, limit: int) -> Split:
 
 
 def decode(entity: Entity) -> bytes:
-    """Undo the transfer encoding of a document that is no multipart.
+    """Undo the transfer encoding of a document that is no multipart. A body whose encoding is
+    unknown is taken as it is: so does cloud-init, and most such words are misspelt.
 
     Raises:
-        MalformedError: the encoding is unknown, or the body is not in it.
+        MalformedError: the encoding is not supported, or the body is not in it.
     """
-    encoding = entity.headers.get("content-transfer-encoding", "").strip().lower()
-    if encoding in ("", "7bit", "8bit", "binary"):
-        return entity.body
+    encoding = _encoding(entity)
     if encoding == "quoted-printable":
         return binascii.a2b_qp(entity.body)
     if encoding == "base64":
@@ -148,7 +149,18 @@ def decode(entity: Entity) -> bytes:
             return binascii.a2b_base64(b"".join(entity.body.split()))
         except binascii.Error:
             raise MalformedError("part is not in its encoding", encoding=encoding) from None
-    raise MalformedError("encoding of a part is unknown", encoding=encoding[:40])
+    if encoding in UUENCODED:
+        raise MalformedError("encoding of a part is not supported", encoding=encoding)
+    return entity.body
+
+
+def has_unknown_encoding(entity: Entity) -> bool:
+    """Whether a document's transfer encoding is no known one."""
+    return _encoding(entity) not in ENCODINGS + UUENCODED
+
+
+def _encoding(entity: Entity) -> str:
+    return entity.headers.get("content-transfer-encoding", "").strip().lower()
 
 
 def to_utf8(data: bytes, charset: str) -> bytes:

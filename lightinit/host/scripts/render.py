@@ -46,16 +46,15 @@ def render(text: str, variables: Dict[str, Any]) -> Dict[str, Any]:
     size = 0
     try:
         environment = sandbox.SandboxedEnvironment(
-            undefined=Missing,
-            trim_blocks=True,
-            keep_trailing_newline=True,
-            extensions=["jinja2.ext.do"],
+            undefined=Missing, trim_blocks=True, extensions=["jinja2.ext.do"]
         )
         for piece in environment.from_string(text).generate(**variables):
             size += len(piece)
             if size > OUTPUT_LIMIT:
                 return {"why": "it becomes more than %d characters" % OUTPUT_LIMIT, "line": ""}
             made.append(piece)
+        if text.endswith("\n"):
+            made.append("\n")  # as cloud-init does: also after a block, which trims its line end
     except MemoryError:
         return {"why": "it needs too much memory", "line": ""}
     except Exception as error:  # a template may raise anything

@@ -81,6 +81,11 @@ def _make_part(child: Piece, entity: Entity, around: Around) -> Piece:
     from lightinit.formats.user_parts import mime
 
     data = mime.decode(entity)
+    if mime.has_unknown_encoding(entity):
+        around.warn(
+            "%s: its Content-Transfer-Encoding is unknown; taken as it is: write 7bit or base64"
+            % child.name
+        )
     if entity.content_type == MESSAGE:
         return child._replace(data=data, content_type=MIXED)
     main, _, sub = entity.content_type.partition("/")

@@ -132,7 +132,7 @@ def test_what_cannot_be_split(head: bytes, body: bytes, reason: str) -> None:
     "encoding, body, reason",
     [
         ("base64", b"YWJ", "part is not in its encoding"),
-        ("x-uuencode", b"begin", "encoding of a part is unknown"),
+        ("x-uuencode", b"begin", "encoding of a part is not supported"),
     ],
 )
 def test_what_cannot_be_decoded(encoding: str, body: bytes, reason: str) -> None:
@@ -140,6 +140,14 @@ def test_what_cannot_be_decoded(encoding: str, body: bytes, reason: str) -> None
     with pytest.raises(MalformedError) as raised:
         mime.decode(entity)
     assert raised.value.reason == reason
+
+
+def test_a_misspelt_encoding_leaves_the_body_as_it_is() -> None:
+    """As Python's email does, and so cloud-init."""
+    for encoding, is_unknown in (("7bitspra", True), ("BASE-64", True), (" 8Bit ", False)):
+        entity = mime.read(b"Content-Transfer-Encoding: %s\n\nYWJj" % encoding.encode())
+        assert mime.decode(entity) == b"YWJj"
+        assert mime.has_unknown_encoding(entity) == is_unknown
 
 
 def test_charsets() -> None:

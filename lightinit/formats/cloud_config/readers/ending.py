@@ -25,6 +25,7 @@ POSTED: Tuple[str, ...] = (
 STAGES = ("init", "config", "final", "all")
 TEE_APPENDS = {"-a", "--append", "-ai", "-ia"}
 TEE_OPTIONS = TEE_APPENDS | {"-i", "--ignore-interrupts"}
+DEVICES = "/dev/"  # such as the console, which many documents name beside a file
 TARGETS = "such as '>> /var/log/x', '> /var/log/x' or '| tee -a /var/log/x'"
 
 
@@ -198,13 +199,17 @@ def _outputs(given: Section) -> Tuple[GivenOutput, ...]:
             section.wrong(stage, "nothing is printed there", "write `all`, `init` or `final`")
         if errors.strip() not in ("", "&1") and _target(errors) != target:
             section.wrong(stage, "errors go where the output goes", "leave them out", True)
-        found.append(GivenOutput(stage, *target))
+        paths = tuple(path for path in target[0] if not path.startswith(DEVICES))
+        if len(paths) < len(target[0]):
+            what = "output goes to no device; the files beside it get it"
+            section.wrong(stage, what, "leave it out: `lightinit status` tells how far it is")
+        found.append(GivenOutput(stage, paths, target[1]))
     return tuple(found)
 
 
 def _target(text: str) -> Optional[Tuple[Tuple[str, ...], bool]]:
-    """The files, and whether they are appended to; None if it is something else. A path alone is
-    appended to.
+    """The paths, and whether they are appended to; None if it is something else. A path alone is
+    appended to. Of several, some may be devices.
     """
     text = text.strip()
     sign = next((each for each in (">>", ">", "|") if text.startswith(each)), "")
@@ -221,6 +226,7 @@ def _target(text: str) -> Optional[Tuple[Tuple[str, ...], bool]]:
         append = bool(set(options) & TEE_APPENDS)
         paths = [word for word in words if word not in options]
     usable = [path for path in paths if path.startswith("/") and not is_closed(path)]
-    if not usable or len(usable) < len(paths):
+    devices = [path for path in paths if path.startswith(DEVICES)]
+    if not usable or len(usable) + len(devices) < len(paths):
         return None
-    return tuple(usable), append
+    return tuple(paths), append

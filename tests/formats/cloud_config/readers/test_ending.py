@@ -98,6 +98,15 @@ def test_where_output_cannot_go(target: Any) -> None:
     assert "output.all: output cannot go there; it is in the log only" in str(mistakes[-1])
 
 
+def test_a_device_beside_a_file_is_left_out() -> None:
+    found, mistakes = read_ending({"output": {"all": "| tee -a /x /dev/tty0"}})
+    assert found.outputs == (GivenOutput("all", ("/x",)),)
+    assert [str(each) for each in mistakes] == [
+        "output.all: output goes to no device; the files beside it get it; leave it out:"
+        " `lightinit status` tells how far it is"
+    ]
+
+
 def test_errors_go_where_the_output_goes() -> None:
     found, mistakes = read_ending({"output": {"all": ["> /x", "> /y"]}})
     assert found.outputs == (GivenOutput("all", ("/x",), False),)

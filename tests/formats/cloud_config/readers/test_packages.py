@@ -27,6 +27,7 @@ from lightinit.formats.cloud_config.readers.sources.repositories import (
     GivenZypper,
     read_repositories,
 )
+from lightinit.formats.cloud_config.schema import check
 from tests.lib.needs_yaml import needs_yaml
 
 
@@ -70,6 +71,37 @@ def apt(**values: Any) -> GivenApt:
     found, mistakes = read_apt(values)
     assert not mistakes, mistakes
     return found
+
+
+def test_keys_that_stood_for_apt() -> None:
+    """A list of sources is that of Azure/azure-osconfig's agents: names are keys without values."""
+    one, two = {"azcli": None, "source": "deb a b c"}, {"source": "deb d e f", "filename": "docker"}
+    file = "cloud_config_sources.list"
+    sources = apt(apt_sources=[one, two, {**one, "key": "K"}]).sources
+    assert [each.source for each in sources] == ["deb a b c", "deb d e f", "deb a b c"]
+    assert [each.filename for each in sources] == [file, "docker.list", file]
+    assert sources[2].key == GivenKey("K")
+    found = apt(apt_sources={"x": two}, apt_mirror="http://m/d", apt_proxy="http://p:1")
+    assert found.sources == (GivenSource("x", "deb d e f", filename="docker.list"),)
+    assert found.primary == (GivenMirror(("default",), "http://m/d"),)
+    assert found.proxies == (("http", "http://p:1"),)
+    found = apt(apt_preserve_sources_list=True, apt_https_proxy="http://p:2", apt_sources=None)
+    assert found == GivenApt(preserve=True, proxies=(("https", "http://p:2"),))
+
+
+@needs_yaml
+def test_mistakes_below_old_keys_have_their_lines() -> None:
+    text = "apt_sources: [{source: deb a b, kyid: 1}, 5, {filename: x/y, source: deb a b}]\n"
+    told = [str(each) for each in check(read((text + "apt_mirror: a b\n").encode()))]
+    assert [each.partition(";")[0] for each in told if "deprecated" not in each] == [
+        "line 1, apt_sources[1]: it is a number, and must be a mapping",
+        "line 1, apt_sources[0].kyid: the key is unknown here",
+        "line 1, apt_sources[2].filename: it cannot be a file of apt",
+        "line 2, apt_mirror: it is no URI of a mirror",
+    ]
+    found, mistakes = read_apt({"apt": {"conf": "x"}, "apt_proxy": "http://p"})
+    assert found == GivenApt(conf="x")
+    assert str(mistakes[0]) == "apt_proxy: it has no effect beside `apt`; write it below `apt`"
 
 
 def repositories(**values: Any) -> GivenRepositories:

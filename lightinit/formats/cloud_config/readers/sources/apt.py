@@ -1,4 +1,4 @@
-"""apt's sources and configuration: ``apt`` and ``apt_pipelining``."""
+"""apt's sources and configuration: ``apt``, the keys that stood for it, and ``apt_pipelining``."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any, List, Mapping, Optional, Tuple
 
 from lightinit.formats.cloud_config.mistakes import Mistake
 from lightinit.formats.cloud_config.readers.section import Section
+from lightinit.formats.cloud_config.readers.sources import old_apt
 from lightinit.model import NamedTuple
 
-KEYS = ("apt", "apt_pipelining")
+KEYS = ("apt", "apt_pipelining", *old_apt.KEYS)
 KEYSERVER = "keyserver.ubuntu.com"
 OF_APT = (
     "preserve_sources_list",
@@ -114,14 +115,22 @@ def read_apt(values: Mapping[str, Any]) -> Tuple[GivenApt, List[Mistake]]:
     """
     given = Section(values)
     found = GivenApt(pipelining=_pipelining(given))
-    section = given.section("apt")
+    old = old_apt.read_old(given)
+    section = old or given.section("apt")
     if section is None:
         return found, given.mistakes
+    found = _read_section(section, found)
+    if old is not None:
+        given.mistakes[:] = [old_apt.place_old(each) for each in given.mistakes]
+    return found, given.mistakes
+
+
+def _read_section(section: Section, found: GivenApt) -> GivenApt:
     section.know(OF_APT)
     for key in UNSUPPORTED:
         if section.values.get(key):
             section.wrong(key, "it is not supported", "write the file of apt by `write_files`")
-    found = found._replace(
+    return found._replace(
         preserve=section.yes("preserve_sources_list"),
         sources_list=_list(section),
         primary=_mirrors(section, "primary"),
@@ -132,7 +141,6 @@ def read_apt(values: Mapping[str, Any]) -> Tuple[GivenApt, List[Mistake]]:
         debconf=_debconf(section),
         sources=_sources(section),
     )
-    return found, given.mistakes
 
 
 def _pipelining(given: Section) -> Optional[int]:
