@@ -35,7 +35,9 @@ def apply(instance: Instance, system: System, settings: ModuleSettings) -> Outco
 
 
 def from_cloud_config(values: Mapping[str, Any]) -> Dict[str, Any]:
-    """The commands of a cloud-config, as a script; and the files that get the output."""
-    from lightinit.user_data.scripts.runs import read_commands_of
+    """The commands of a cloud-config, as a script; its other scripts; and the files that get the
+    output.
+    """
+    from lightinit.user_data.scripts.runs import read_commands_of, read_scripts_of
 
-    return read_commands_of(values, "runcmd", "final")
+    return {**read_commands_of(values, "runcmd", "final"), **read_scripts_of(values)}

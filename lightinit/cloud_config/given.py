@@ -127,6 +127,20 @@ def find_script_modules(
     return tuple(sorted(found))
 
 
+def has_written_scripts(values: Mapping[str, Any]) -> bool:
+    """Whether the ``write_files`` of a cloud-config puts a script into a folder of cloud-init whose
+    scripts it executes: they are for the module ``scripts``, too.
+
+    Args:
+        values: its keys.
+    """
+    if "write_files" not in values:
+        return False
+    from lightinit.formats.cloud_config.readers.commands import read_scripts
+
+    return bool(read_scripts(values)[0].written)
+
+
 def asks_for(values: Mapping[str, Any], keys: Sequence[str], field: str = "") -> bool:
     """Whether a cloud-config has something for a module.
 

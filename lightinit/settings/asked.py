@@ -131,7 +131,7 @@ ASKED: Tuple[Declaration, ...] = (
                 "Seconds that the scripts may take in all before they are killed; 0: no limit.",
             ),
         ),
-        cloud_config=("runcmd", "output"),
+        cloud_config=("runcmd", "output", "cloud_final_modules"),
         asked=True,
     ),
     Declaration(

@@ -22,7 +22,7 @@ def plan(root: Any, is_early: bool, *parts: str) -> List[ScriptJob]:
     kept = Kept("custom data", FOLDER + "/custom-data", data)
     if is_early:
         return jobs.plan_early(kept, found, RUNCMD)
-    return jobs.plan(kept, found, False, RUNCMD)
+    return jobs.plan(kept, found, False, jobs.ConfigScripts(RUNCMD))
 
 
 PARTS = (

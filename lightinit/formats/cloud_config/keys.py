@@ -66,6 +66,7 @@ READERS: Tuple[Tuple[Tuple[str, ...], Check], ...] = (
     (apt.KEYS, apt.read_apt),
     (repositories.KEYS, repositories.read_repositories),
     (services.KEYS, services.read_services),
+    (commands.KEYS_OF_SCRIPTS, commands.read_scripts),
     (ending.KEYS, ending.read_ending),
     (vendor.KEYS, vendor.read_vendor_data),
 )
@@ -218,7 +219,7 @@ _ALL: Tuple[ConfigKey, ...] = (
     ConfigKey("launch-index", instead="leave it out: it is for another platform"),
     ConfigKey("cloud_init_modules", instead=MODULES, shape=LIST),
     ConfigKey("cloud_config_modules", instead=MODULES, shape=LIST),
-    ConfigKey("cloud_final_modules", instead=MODULES, shape=LIST),
+    ConfigKey("cloud_final_modules", PARTLY),
     ConfigKey("system_info", PARTLY),
     ConfigKey("version", instead="leave it out"),
     # Of one computer

@@ -107,10 +107,12 @@ def _list_asked(
 ) -> List[str]:
     if not documents:
         return []
-    from lightinit.cloud_config.given import asks_for, find_script_modules
+    from lightinit.cloud_config.given import asks_for, find_script_modules, has_written_scripts
 
     values = given.values if given is not None else {}
     of_scripts = find_script_modules(context.system, instance, documents)
+    if has_written_scripts(values):
+        of_scripts = (*of_scripts, "scripts")
     found = []
     for name in context.settings.all_modules:
         try:

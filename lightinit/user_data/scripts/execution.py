@@ -16,6 +16,7 @@ from lightinit.host.identity import UNKNOWN, read_boot_id
 from lightinit.host.scripts import run
 from lightinit.host.system import System
 from lightinit.model import NamedTuple
+from lightinit.user_data.scripts import per
 from lightinit.user_data.scripts.jobs import BOOTCMD, EARLY_MARKS, ScriptJob
 
 LOG = logging.getLogger("lightinit.scripts")
@@ -114,6 +115,10 @@ def execute(
         ProvisioningError: the script could not be started, failed, or took too long.
     """
     system.write(job.script, job.part.data, 0o700, follow_last=False)
+    variables = {"LIGHTINIT_INSTANCE_ID": instance_id, "INSTANCE_ID": instance_id}
+    path = per.find_path(system, job.part.data)
+    if path:
+        variables["PATH"] = path
     command = job.part.handler.make_command(system, job.part.data, system.path(job.script))
     began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(system.clock.time()))
     mark = ScriptMark(began, read_boot_id(system))
@@ -123,7 +128,7 @@ def execute(
     ended = run.run_script(
         system,
         command,
-        {"LIGHTINIT_INSTANCE_ID": instance_id, "INSTANCE_ID": instance_id},
+        variables,
         left_s,
         job.unit,
         lambda line: LOG.info("%s: %s", job.name, line),

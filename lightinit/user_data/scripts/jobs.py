@@ -17,7 +17,7 @@ from typing import Dict, List, Sequence, Tuple
 
 from lightinit.host.system import System
 from lightinit.libraries import sha256
-from lightinit.model import NamedTuple
+from lightinit.model import NamedTuple, repr_without
 from lightinit.user_data import find_kind
 from lightinit.user_data.kept import FOLDER, Kept
 from lightinit.user_data.parts import Part
@@ -82,18 +82,42 @@ class ScriptJob(NamedTuple):
         self.part.handler.check(self.name, self.part.kind, self.part.data)
 
 
-def plan(kept: Kept, parts: Sequence[Part], each_boot: bool, commands: str = "") -> List[ScriptJob]:
+class ConfigScripts(NamedTuple):
+    """What a cloud-config has executed late. It may have secrets.
+
+    Attributes:
+        commands: its ``runcmd`` as a script, or "".
+        each_boot: whether that is executed at each boot.
+        written: scripts that its ``write_files`` has put into folders of cloud-init: when each is
+            executed, such as ``per-boot``; the path; the content.
+    """
+
+    commands: str = ""
+    each_boot: bool = False
+    written: Tuple[Tuple[str, str, bytes], ...] = ()
+
+    def __repr__(self) -> str:
+        return repr_without(self, "commands", "written")
+
+
+NO_SCRIPTS = ConfigScripts()
+
+
+def plan(
+    kept: Kept, parts: Sequence[Part], each_boot: bool, given: ConfigScripts = NO_SCRIPTS
+) -> List[ScriptJob]:
     """The jobs of one document, in the order in which they run; without its boothooks.
 
     Args:
         kept: the document.
         parts: its parts.
         each_boot: whether what says nothing else is executed at each boot.
-        commands: the ``runcmd`` of a cloud-config as a script, or "".
+        given: what its cloud-config says.
     """
     jobs = [each for each in _plan_parts(kept, parts, each_boot) if each.part.kind != EARLY]
-    if commands:
-        jobs.append(_plan_commands(RUNCMD, commands))
+    jobs += [_plan_written(*each) for each in given.written]
+    if given.commands:
+        jobs.append(_plan_commands(RUNCMD, given.commands, given.each_boot))
     return sorted(jobs, key=lambda job: job.place)
 
 
@@ -147,7 +171,20 @@ def _place(part: Part, number: int) -> Tuple[int, str]:
     return ORDER.index(when), name or PART % number
 
 
-def _plan_commands(name: str, text: str) -> ScriptJob:
+def _plan_written(when: str, path: str, data: bytes) -> ScriptJob:
+    """The job of a script that the document's ``write_files`` has written."""
+    identity = sha256(path.encode("utf-8", "surrogateescape") + b"\n" + data).hexdigest()
+    handler, form = find_kind(b"#!\n")  # whatever it is: the kind refuses what is none
+    filename = path.rpartition("/")[2]
+    name = "write_files (%s)" % path
+    part = Part(name, form, data, "", when, handler, identity, False, filename)
+    key = "written." + identity[:24]
+    mark = (ONCE_MARKS if when == PER_ONCE else MARKS) + key
+    script, unit = "%s/%s-script" % (FOLDER, key), "lightinit-written-" + identity[:8]
+    return ScriptJob(RUNCMD, part, mark, script, unit, when == PER_BOOT, _place(part, 0))
+
+
+def _plan_commands(name: str, text: str, each_boot: bool = False) -> ScriptJob:
     """The job of a list of commands: ``runcmd`` or ``bootcmd``."""
     data = text.encode("utf-8", "surrogateescape")
     identity = sha256(data).hexdigest()
@@ -162,7 +199,7 @@ def _plan_commands(name: str, text: str) -> ScriptJob:
         "%s%s.%s" % (marks, name, identity[:24]),
         "%s/%s-script" % (FOLDER, name),
         "lightinit-" + name,
-        is_early,
+        is_early or each_boot,
         (ORDER.index(""), name),
     )
 
@@ -173,7 +210,7 @@ def ask_for_each_boot(system: System, jobs: Sequence[ScriptJob]) -> None:
     Raises:
         ProvisioningError: that cannot be written.
     """
-    if any(job.part.frequency == PER_BOOT for job in jobs):
-        system.write(EACH_BOOT_MARK, b"a part of the custom data or user data is per-boot\n")
+    if any(job.each_boot for job in jobs):
+        system.write(EACH_BOOT_MARK, b"a script of the custom data or user data is per-boot\n")
     elif system.exists(EACH_BOOT_MARK):
         system.remove(EACH_BOOT_MARK)

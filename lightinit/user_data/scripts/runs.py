@@ -16,7 +16,7 @@ from lightinit.model import Frequency, Instance, NamedTuple, Outcome, repr_witho
 from lightinit.user_data.kept import VENDOR_DATA, Kept, decode, list_documents
 from lightinit.user_data.parts import Part, take_apart
 from lightinit.user_data.scripts import execution, jobs
-from lightinit.user_data.scripts.jobs import ScriptJob
+from lightinit.user_data.scripts.jobs import NO_SCRIPTS, ConfigScripts, ScriptJob
 
 LOG = logging.getLogger("lightinit.scripts")
 STILL_S = 300.0  # a first line about a script that still runs; each next one after twice the time
@@ -29,7 +29,7 @@ class RunSettings(NamedTuple):
         documents: ``custom data`` and ``user data``, as far as they take effect.
         timeout_s: seconds for all scripts; 0 for no limit.
         each_boot: whether what says nothing else is executed at each boot.
-        runcmd: the commands of the cloud-config as a script, or "". They may be a secret.
+        given: what the cloud-config has executed late.
         bootcmd: the commands for each boot as a script, or "". They may be a secret, too.
         output: the files that get the output, besides the log.
         appends: whether what is in them stays.
@@ -38,13 +38,13 @@ class RunSettings(NamedTuple):
     documents: Tuple[str, ...]
     timeout_s: float = 0.0
     each_boot: bool = False
-    runcmd: str = ""
+    given: ConfigScripts = NO_SCRIPTS
     bootcmd: str = ""
     output: Tuple[str, ...] = ()
     appends: bool = True
 
     def __repr__(self) -> str:
-        return repr_without(self, "runcmd", "bootcmd")
+        return repr_without(self, "bootcmd")
 
 
 def read_settings(settings: Mapping[str, Any]) -> RunSettings:
@@ -53,7 +53,11 @@ def read_settings(settings: Mapping[str, Any]) -> RunSettings:
         tuple(settings["documents"]),
         settings["timeout_s"],
         settings.get("frequency") == Frequency.BOOT.value,
-        settings.get("runcmd", ""),
+        ConfigScripts(
+            settings.get("runcmd", ""),
+            settings.get("each_boot", False),
+            settings.get("written", ()),
+        ),
         settings.get("bootcmd", ""),
         tuple(settings.get("output", ())),
         settings.get("appends", True),
@@ -75,6 +79,20 @@ def read_commands_of(values: Mapping[str, Any], key: str, stage: str) -> Dict[st
     output = find_output(read_ending(values)[0].outputs, stage)
     commands = getattr(read_commands(values)[0], key)
     return {key: commands, "output": output.paths, "appends": output.append}
+
+
+def read_scripts_of(values: Mapping[str, Any]) -> Dict[str, Any]:
+    """The settings that a cloud-config has for scripts besides: whether they are executed at each
+    boot, and the scripts that its ``write_files`` puts into folders of cloud-init.
+
+    Args:
+        values: the keys of the cloud-config.
+    """
+    from lightinit.formats.cloud_config.readers.commands import place_of, read_scripts
+
+    given = read_scripts(values)[0]
+    written = tuple((place_of(each.path), each.path, each.content) for each in given.written)
+    return {"each_boot": given.each_boot, "written": written}
 
 
 Plans = List[Tuple[str, List[ScriptJob]]]
@@ -106,8 +124,9 @@ def plan_all(
         if is_early:
             planned = jobs.plan_early(kept, parts, settings.bootcmd if is_last else "")
         else:
-            commands = settings.runcmd if is_last else ""
-            planned = jobs.plan(kept, parts, settings.each_boot, commands)
+            given = settings.given if is_last else NO_SCRIPTS
+            each_boot = settings.given.each_boot and kept.name != VENDOR_DATA
+            planned = jobs.plan(kept, parts, settings.each_boot or each_boot, given)
         if planned:
             plans.append((kept.name, planned))
     return plans

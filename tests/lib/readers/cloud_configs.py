@@ -101,6 +101,8 @@ CHECKED: Tuple[Tuple[bytes, bytes, bytes], ...] = (
     (HEAD + b"fs_setup:\n", b"- {device: a%d}\n", b""),
     (HEAD + b"packages: [", b"a, [b, 1], ", b"]\n"),
     (HEAD + b"apt: {sources: {", b"a%d: {source: b}, ", b"}}\n"),
+    (HEAD + b"apt_sources:\n", b"- {sourc: b%d}\n", b""),
+    (HEAD + b"cloud_final_modules: [", b"[a, always], ", b"]\n"),
     (HEAD + b"ca_certs: {trusted: ['", b"-----BEGIN CERTIFICATE-----", b"']}\n"),
     (HEAD + b"rsyslog: {configs: [", b"a, ", b"]}\n"),
     (HEAD + b"merge_how: '", b"list()+", b"'\n"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lightinit.formats.cloud_config.readers.sources import apt, repositories
+from lightinit.formats.cloud_config.readers.sources import apt, old_apt, repositories
 from lightinit.formats.packages import apt_sources, openpgp, repository_files
 from tests.lib.readers.reader import Reader, text
 
@@ -37,6 +37,8 @@ def given(data: bytes) -> None:
             }
         }
     )
+    apt.read_apt(dict.fromkeys(old_apt.KEYS, words))
+    apt.read_apt({"apt_sources": [{"source": words, "filename": words}, {words: words}]})
     repositories.read_repositories(
         {
             "yum_repos": {words: {"baseurl": words, words: words}},

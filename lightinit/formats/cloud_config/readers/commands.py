@@ -1,14 +1,26 @@
-"""``bootcmd`` and ``runcmd``: lists of commands, as one script for ``/bin/sh``."""
+"""``bootcmd`` and ``runcmd``: lists of commands, as one script for ``/bin/sh``. And scripts that a
+document brings without them: files that ``write_files`` puts into the folders whose scripts
+cloud-init executes, and ``cloud_final_modules``, as far as it says that the scripts of user data
+are executed at each boot.
+"""
 
 from __future__ import annotations
 
+import posixpath
 from typing import Any, List, Mapping, Optional, Tuple
 
 from lightinit.formats.cloud_config.mistakes import Mistake
+from lightinit.formats.cloud_config.readers.files import GivenFile, join_appended, read_files
 from lightinit.formats.cloud_config.readers.section import Section, kind_of, written
 from lightinit.model import NamedTuple, repr_without
 
 KEYS = ("bootcmd", "runcmd")
+KEYS_OF_SCRIPTS = ("cloud_final_modules",)
+FOLDER = "/var/lib/cloud/scripts/"
+PLACES = ("per-once", "per-boot", "per-instance")
+EXECUTABLE = 0o100
+SCRIPTS, ALWAYS = ("scripts-user", "scripts_user"), "always"
+MODULES_REMEDY = "leave it out: `modules` and `final_modules` of lightinit.conf list them"
 HEAD = "#!/bin/sh\n"
 COLON = "a command with `: ` in it must be in quotes, or follow after `- |`"
 
@@ -79,3 +91,54 @@ def _quoted(words: Section, at: int, word: Any) -> str:
         words.wrong(at, "an argument is %s" % kind_of(word), "put it in quotes", True)
         text = str(word)
     return "'%s'" % text.replace("'", "'\\''")
+
+
+# -- scripts without them
+# --------------------------------------------------------------------------------------------------
+
+
+class GivenScripts(NamedTuple):
+    """What a cloud-config says of scripts.
+
+    Attributes:
+        each_boot: whether scripts that say nothing else, and ``runcmd``, are executed at each boot.
+        written: the files that ``write_files`` puts into a folder of scripts, as the boot has
+            written them.
+    """
+
+    each_boot: bool = False
+    written: Tuple[GivenFile, ...] = ()
+
+
+def read_scripts(values: Mapping[str, Any]) -> Tuple[GivenScripts, List[Mistake]]:
+    """Read what is to be executed besides ``runcmd``. Source: cloud-init's documentation, "Module
+    reference" (the modules scripts_per_boot and scripts_user).
+
+    Args:
+        values: the keys of a cloud-config.
+    """
+    given = Section(values)
+    each_boot, others = False, 0
+    for _, each in given.items("cloud_final_modules"):
+        is_always = isinstance(each, list) and len(each) == 2 and each[1] == ALWAYS
+        if is_always and each[0] in SCRIPTS:
+            each_boot = True
+        elif each is not None and each not in SCRIPTS:
+            others += 1
+    if others:
+        what = "modules have no effect here, but for `[scripts-user, always]`"
+        given.wrong("cloud_final_modules", what, MODULES_REMEDY)
+    files = join_appended(read_files(values)[0])
+    written = tuple(each for each in files if place_of(each.path) and each.mode & EXECUTABLE)
+    return GivenScripts(each_boot, written), given.mistakes
+
+
+def place_of(path: str) -> str:
+    """The one of PLACES that a file is for, by its path; "" if it is for none.
+
+    Args:
+        path: absolute, without . and ..
+    """
+    folder, _, name = path.rpartition("/")
+    place = posixpath.basename(folder)
+    return place if name and folder == FOLDER + place and place in PLACES else ""

@@ -56,6 +56,8 @@ OF_A_USER = (
 )
 # cloud-init takes any key with - as the one with _.
 OLD_KEYS = {key.replace("_", "-"): key for key in OF_A_USER if "_" in key}
+# Keys of the document that many write below an account.
+NOT_OF_A_USER = ("ssh_pwauth", "chpasswd", "password", "disable_root")
 UNSUPPORTED = {
     "ssh_import_id": "write the keys into `ssh_authorized_keys`",
     "snapuser": "make an account with `name`",
@@ -236,7 +238,10 @@ def _with_name(name: str, value: Any) -> Any:
 
 
 def _user(given: Section, default: str) -> GivenUser:
-    given.know(OF_A_USER, OLD_KEYS)
+    for key in NOT_OF_A_USER:
+        if key in given:
+            given.wrong(key, "it is no option of an account", "write it at the left edge")
+    given.know(OF_A_USER + NOT_OF_A_USER, OLD_KEYS)
     values = {OLD_KEYS.get(key, key): value for key, value in given.values.items()}
     given = Section(values, given.path, given.mistakes)
     for key, remedy in UNSUPPORTED.items():

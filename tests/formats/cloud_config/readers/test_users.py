@@ -238,3 +238,11 @@ def test_mistakes_beside_users() -> None:
     assert "groups[0]: it is a number" in told(groups=[5])[0]
     assert "groups: no group can have one of these names" in told(groups=["a b", "adm"])[0]
     assert "no account can have this name" in told(user="a b")[0]
+
+
+def test_keys_of_the_document_below_an_account() -> None:
+    _, mistakes = read_accounts({"users": [{"name": "a", "ssh_pwauth": True, "chpaswd": 1}]})
+    assert [str(each).partition("; ")[2] for each in mistakes] == [
+        "write it at the left edge",
+        "did you mean `chpasswd`?",
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 from typing import Any, Callable, List
 
@@ -26,6 +27,7 @@ def stages(data: bytes) -> List[Callable[[], Any]]:
     """What an init system starts in a boot."""
     with open(USER_DATA, "wb") as stream:
         stream.write(data)
+    os.remove("/usr/bin/cloud-init-per")  # no host without cloud-init has it
     cli: Any = importlib.import_module("lightinit.cli")
     return [lambda: cli.main(["boot"])]
 

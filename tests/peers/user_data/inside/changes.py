@@ -29,7 +29,12 @@ TABLES: Dict[str, Tuple[int, ...]] = {
 PASSWORDS = ("Correct-Horse-1", "Battery-Staple-2", "fallback-Word-3")
 HASHED = {"1": "MD5", "5": "SHA-256", "6": "SHA-512", "y": "yescrypt", "2b": "bcrypt"}
 NONE = ("!", "*", "!*", "!!", "")
-BACKUPS = (*(path + "-" for path in TABLES), "/var/lib/dpkg/status-old")
+# Backups, and a program of cloud-init that the other machines do not have.
+OF_NOBODY = (
+    *(path + "-" for path in TABLES),
+    "/var/lib/dpkg/status-old",
+    "/usr/bin/cloud-init-per",
+)
 PASSED_OVER = (
     "/etc/cloud",
     "/etc/lightinit",
@@ -153,7 +158,7 @@ def walk(upper: str) -> Iterator[str]:
         here = folder[len(upper) :]
         folders[:] = [each for each in folders if here + "/" + each not in PASSED_OVER]
         for name in folders + names:
-            if here + "/" + name not in BACKUPS:
+            if here + "/" + name not in OF_NOBODY:
                 yield here + "/" + name
 
 
