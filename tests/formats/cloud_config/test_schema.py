@@ -87,6 +87,18 @@ def test_a_document_without_a_mistake() -> None:
     assert without_support(text) == []
 
 
+@needs_yaml
+def test_what_people_write_is_no_mistake() -> None:
+    """Features of some 90 public documents: none of these documents has a mistake for us."""
+    path = os.path.join(HERE, "tests/data/valid_cloud_configs.yaml")
+    with open(path, encoding="utf-8") as handle:
+        text = handle.read()
+    documents = text.split("#cloud-config\n")[1:]
+    assert len(documents) == 8
+    for document in documents:
+        assert told("#cloud-config\n" + document) == [], document
+
+
 def test_the_first_line() -> None:
     for data in (
         b"#cloud-config\na: 1",

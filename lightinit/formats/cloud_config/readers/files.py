@@ -90,7 +90,11 @@ def join_appended(files: Sequence[GivenFile]) -> Tuple[GivenFile, ...]:
 
 
 def _file(given: Section) -> Optional[GivenFile]:
-    given.know(OF_A_FILE)
+    if "source" in given:
+        given.wrong("source", "it is not supported", "fetch the file by `runcmd`")
+        if not given.values.get("content"):
+            return None  # an empty file would take the place of what is there
+    given.know((*OF_A_FILE, "source"))
     path = given.line("path")
     if not path or path.endswith("/"):
         given.wrong("path", "it is not the path of a file", "such as /etc/motd")

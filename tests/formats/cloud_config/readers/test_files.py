@@ -121,6 +121,8 @@ def test_owner_path_and_flags() -> None:
             "contents: the key is unknown here; did you mean `cont",
             1,
         ),
+        ({"path": "/a", "source": {"uri": "http://a"}}, "source: it is not supported", 0),
+        ({"path": "/a", "source": {}, "content": "x"}, "source: it is not supported", 1),
         ({"path": "/a", "content": ["x"]}, "content: it is a list, and must be text", 0),
         ({"path": "/a", "content": {"x": 1}}, "content: it is a mapping, and must be text", 0),
         ({"path": "/a", "content": True}, "content: it is a boolean, and must be text", 0),
