@@ -99,6 +99,8 @@ def test_mistakes_below_old_keys_have_their_lines() -> None:
         "line 1, apt_sources[2].filename: it cannot be a file of apt",
         "line 2, apt_mirror: it is no URI of a mirror",
     ]
+    for name in ("apt source x", "apt source ", "apt source 9" * 9):
+        assert read_apt({"apt_sources": {name: 5}})[1][0].path == ("apt_sources", name)
     found, mistakes = read_apt({"apt": {"conf": "x"}, "apt_proxy": "http://p"})
     assert found == GivenApt(conf="x")
     assert str(mistakes[0]) == "apt_proxy: it has no effect beside `apt`; write it below `apt`"

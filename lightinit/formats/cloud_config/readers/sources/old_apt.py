@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Optional
 
+from lightinit.digits import read_digits
 from lightinit.formats.cloud_config.mistakes import Mistake, Path
 from lightinit.formats.cloud_config.readers.section import Section
 
@@ -28,7 +29,7 @@ KEYS = (*OPTIONS, *OF_A_MIRROR, SOURCES)
 INSTEAD = {**OPTIONS, **dict.fromkeys(OF_A_MIRROR, "primary"), SOURCES: "sources"}
 # The file of those sources of a list that name none.
 FILE = "cloud_config_sources.list"
-_NAME = "apt source %d"
+_HEAD = "apt source"  # before the number of one without a name
 
 
 def read_old(given: Section) -> Optional[Section]:
@@ -68,7 +69,7 @@ def _sources(given: Section) -> Dict[str, Any]:
             continue
         # A name without a value is a heading: `- docker:`, then `source:` at the same indentation.
         source = {key: text for key, text in each.items() if text is not None}
-        sources[_NAME % at] = {"filename": FILE, **source}
+        sources["%s %d" % (_HEAD, at)] = {"filename": FILE, **source}
     return sources
 
 
@@ -81,8 +82,10 @@ def place_old(mistake: Mistake) -> Mistake:
     path = mistake.path
     if path[:2] == ("apt", "sources"):
         names: Path = path[2:3]
-        if names and str(names[0]).startswith(_NAME[:-2]):
-            names = (int(str(names[0])[len(_NAME) - 2 :]),)
+        head, _, number = "".join(map(str, names)).rpartition(" ")
+        at = read_digits(number) if head == _HEAD else None
+        if at is not None:
+            names = (at,)
         path = (SOURCES, *names, *path[3:])
     elif path[:2] == ("apt", "primary"):
         named = [old for old, new in OF_A_MIRROR.items() if new in path[3:4]]
