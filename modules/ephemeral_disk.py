@@ -176,9 +176,9 @@ def _swaps() -> List[str]:
 
 
 def _read_proc(path: str) -> str:
-    # Without a limit: a host may have thousands of mounts.
+    # Without a limit: a host may have thousands of mounts. A name may have a carriage return in it.
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as handle:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as handle:
             return handle.read()
     except OSError:
         return ""

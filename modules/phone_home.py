@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import logging
 import socket
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 from urllib.parse import quote, urlencode
 
 from lightinit.errors import LightinitError, MalformedError, TransientError
+from lightinit.formats.blanks import words_of
 from lightinit.formats.cloud_config.readers.ending import POSTED, read_ending
 from lightinit.formats.user_parts.placeholders import fill_in
 from lightinit.host.clock import Clock
@@ -150,8 +151,8 @@ def _names(instance: Instance, system: System) -> Tuple[str, str]:
 
 
 def _with_domain(hosts: str, short: str) -> str:
-    lines: Sequence[List[str]] = [line.partition("#")[0].split()[1:] for line in hosts.splitlines()]
-    for names in lines:
+    for line in hosts.split("\n"):
+        names = words_of(line.partition("#")[0])[1:]
         for each in names:
             if short in names and short and each.startswith(short + "."):
                 return each

@@ -8,6 +8,7 @@ import os
 from typing import Optional
 
 from lightinit.errors import ProvisioningError
+from lightinit.formats.blanks import BLANKS, words_of
 from lightinit.host.accounts.privileges import (
     DOAS,
     DOAS_CONF,
@@ -91,8 +92,8 @@ def _names_files(text: str, name: str) -> Optional[bool]:
     """Whether a line of nsswitch.conf names the host's own files; None without such a line."""
     for line in text.split("\n"):
         database, colon, sources = line.partition("#")[0].partition(":")
-        if colon and database.strip() == name:
-            return not LOCAL.isdisjoint(sources.split())
+        if colon and database.strip(BLANKS) == name:
+            return not LOCAL.isdisjoint(words_of(sources))
     return None
 
 
@@ -110,8 +111,9 @@ def with_keys_kept(before: bytes, content: bytes) -> bytes:
         before: what is in the file now.
         content: what a cloud-config wants in it.
     """
-    lines = {line.strip() for line in content.split(b"\n")}
-    kept = [line for line in before.split(b"\n") if line.strip() and line.strip() not in lines]
+    blanks = BLANKS.encode()
+    lines = {line.strip(blanks) for line in content.split(b"\n")} | {b""}
+    kept = [line for line in before.split(b"\n") if line.strip(blanks) not in lines]
     if not kept:
         return content
     if content and not content.endswith(b"\n"):

@@ -54,4 +54,4 @@ def _assignments(text: str, key: str) -> List["re.Match[str]"]:
     pattern = r"^[ \t]*(?:export[ \t]+)?%s=(?P<value>\"[^\"\n]*\"|'[^'\n]*'|[^\s#;]*)" % re.escape(
         key
     )
-    return list(re.finditer(pattern, text, re.MULTILINE))
+    return list(re.finditer(pattern, text, re.MULTILINE | re.ASCII))

@@ -14,6 +14,7 @@ import re
 from typing import Dict, Iterable, List, Tuple
 
 from lightinit.errors import MalformedError
+from lightinit.formats.blanks import BLANKS, words_of
 
 LABEL_MAX_CHARS = 63
 NAME_MAX_CHARS = 64
@@ -84,7 +85,7 @@ def read_plain(text: str) -> str:
     none.
     """
     for line in split_lines(text):
-        words = line.split()
+        words = words_of(line)
         if words and not words[0].startswith("#"):
             return words[0]
     return ""
@@ -98,7 +99,9 @@ def edit_plain(text: str, name: str) -> str:
     """
     if read_plain(text) == name:
         return text
-    comments = [line.rstrip("\r\n") for line in split_lines(text) if line.lstrip().startswith("#")]
+    comments = [
+        line.rstrip("\r\n") for line in split_lines(text) if line.lstrip(BLANKS).startswith("#")
+    ]
     return "\n".join(comments + [name]) + "\n"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Collection, List, Sequence, Set, Tuple
 
+from lightinit.formats.blanks import BLANKS, words_of
 from lightinit.formats.hostname import SHARED_NAMES, split_lines
 
 LOCAL_ADDRESS = "127.0.1.1"
@@ -110,7 +111,7 @@ def _with_short(name: str) -> Tuple[str, ...]:
 
 
 def _words(line: str) -> List[str]:
-    return line.split("#")[0].split()
+    return words_of(line.split("#")[0])
 
 
 def _is_known(word: str, known: Collection[str]) -> bool:
@@ -123,7 +124,7 @@ def _is_ours(line: str, stale: Collection[str]) -> bool:
     words = _words(line)
     if not words or words[0] != LOCAL_ADDRESS:
         return False
-    return line.rstrip().endswith(MARKER) or any(_is_known(word, stale) for word in words[1:])
+    return line.rstrip(BLANKS).endswith(MARKER) or any(_is_known(word, stale) for word in words[1:])
 
 
 def _names_of_host(line: str, known: Collection[str]) -> List[str]:
@@ -145,15 +146,15 @@ def _renamed(line: str, wanted: Sequence[str], gone: Collection[str]) -> str:
     if after == names:
         return line
     text, mark, comment = line.partition("#")
-    bare = text.lstrip()
+    bare = text.lstrip(BLANKS)
     address, gap, rest = _divide(bare)
-    tail = rest[len(rest.rstrip()) :]
+    tail = rest[len(rest.rstrip(BLANKS)) :]
     return text[: len(text) - len(bare)] + address + gap + " ".join(after) + tail + mark + comment
 
 
 def _divide(text: str) -> Tuple[str, str, str]:
     """The first word of a line, the blanks after it (a tab if there are none), and the rest."""
-    address = text.split(None, 1)[0]
+    address = words_of(text)[0]
     rest = text[len(address) :]
     names = rest.lstrip(" \t")
     return address, rest[: len(rest) - len(names)] or "\t", names
@@ -179,14 +180,14 @@ def _without(line: str, gone: Collection[str]) -> str:
     head, mark, comment = line.partition("#")
     # Blanks and words in turn, blanks first. A name is removed with the blanks after it, the last
     # one with the blanks before it.
-    parts = re.findall(r"(\s*)(\S*)", head)
+    parts = re.findall("([%s]*)([^%s]*)" % (BLANKS, BLANKS), head)
     dropped = set(gone)
     kept = [at for at, (_, word) in enumerate(parts) if word and (at == 0 or word not in dropped)]
     text, blanks_at = "", 0
     for at in kept:
         text += parts[blanks_at][0] + parts[at][1]
         blanks_at = at + 1  # the blanks after the word that was kept
-    end = head[len(head.rstrip()) :]
+    end = head[len(head.rstrip(BLANKS)) :]
     return text + end + mark + comment
 
 

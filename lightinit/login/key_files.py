@@ -9,6 +9,7 @@ from typing import List, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.formats.accounts.passwd import Account, find_account, list_accounts
+from lightinit.formats.blanks import words_of
 from lightinit.formats.ssh import authorized_keys, password_policy, sshd_config
 from lightinit.formats.ssh.effective import Effective
 from lightinit.host.accounts import files, lookup
@@ -66,7 +67,7 @@ def list_entries(
 def _with_blanks(config: asking.Config, words: Tuple[str, ...]) -> Tuple[str, ...]:
     """The words that sshd prints. It leaves out the quotes around a path that has a blank."""
     for _, keyword, arguments in password_policy.walk(config.text, config.list_included):
-        if keyword == sshd_config.KEYS_FILE and " ".join(arguments).split() == list(words):
+        if keyword == sshd_config.KEYS_FILE and words_of(" ".join(arguments)) == list(words):
             return tuple(arguments)
     return words
 
@@ -142,7 +143,7 @@ def _is_same(system: System, path: str, real: str) -> bool:
 def _is_for_one(system: System, server: SshServer, account: Account, entry: str) -> bool:
     config = asking.read_config(system, server)
     blocks = [
-        block.replace("=", " ").split()
+        words_of(block.replace("=", " "))
         for block, keyword, arguments in password_policy.walk(config.text, config.list_included)
         if keyword == sshd_config.KEYS_FILE and entry in arguments
     ]

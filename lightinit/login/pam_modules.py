@@ -290,7 +290,8 @@ def _judge_list(question: Question, entry: PamEntry) -> PamVerdict:
         if missing_lets_in:
             return PASSES
         return PamVerdict(True, "%s does not exist" % path, "make that file in the image")
-    lines = question.system.read_text(path).split("\n")
+    # The module drops a carriage return at the end, but no blank.
+    lines = question.system.read_text(path).replace("\r\n", "\n").split("\n")
     if any(name in lines for name in names[item]) == allows:
         return PASSES
     return PamVerdict(True, shown + " refuses it", "change that file in the image")

@@ -228,7 +228,7 @@ class AptFiles:
             path = LISTS + path
         before = self._system.read_text(path)
         if source.append and before:
-            if text in before.splitlines():
+            if text in before.split("\n"):
                 return
             text = before.rstrip("\n") + "\n" + text
         self._put(path, text + "\n")

@@ -47,7 +47,7 @@ def parse(text: str, file: str) -> Tuple[List[IniValue], List[Problem]]:
     seen: Set[Tuple[str, str]] = set()
     problems: List[Problem] = []
     section = ""
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         bare, mistake = line.strip(), ""
         if not bare or bare[0] in "#;":
             continue

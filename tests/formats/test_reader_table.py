@@ -13,6 +13,7 @@ from tests.lib.scratch import HERE
 NOT_READERS = {
     "accounts.new_account": "writes",
     "azure.imds_instance": "in azure.imds",
+    "blanks": "in hosts_file and many others",
     "certificates.budget": "in certificates.pkcs12",
     "certificates.ciphers": "in certificates.pkcs12",
     "certificates.cms": "reads with certificates.der; test_bundle has whole bundles",

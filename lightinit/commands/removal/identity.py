@@ -15,6 +15,7 @@ from lightinit.commands.removal.changes import (
 )
 from lightinit.commands.removal.table import Row
 from lightinit.formats.accounts.passwd import find_field, is_password_hash
+from lightinit.formats.blanks import words_of
 from lightinit.formats.disks import fstab
 from lightinit.formats.disks.mounts import parse_swaps
 from lightinit.host.files.text import edit_text_file
@@ -91,13 +92,13 @@ def plan_swap(context: RemovalContext, row: Row) -> List[Change]:
     system = context.system
     found = []
     for line in system.read_text(fstab.FILE).split("\n"):
-        fields = line.split("#")[0].split()
+        fields = words_of(line.split("#")[0])
         if len(fields) >= 3 and fields[2] == "swap" and not line.rstrip().endswith(fstab.MARK):
             found.append(fields[0])
     ours = [
-        line.split()[0]
+        words_of(line)[0]
         for line in system.read_text(fstab.FILE).split("\n")
-        if line.split() and line.rstrip().endswith(fstab.MARK)
+        if words_of(line) and line.rstrip().endswith(fstab.MARK)
     ]
     for path, _size_kib in parse_swaps(system.read_text("/proc/swaps")):
         if not path.startswith("/dev/zram") and path not in ours:

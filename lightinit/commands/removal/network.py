@@ -24,7 +24,7 @@ from lightinit.commands.removal.changes import (
 )
 from lightinit.commands.removal.table import Row
 from lightinit.formats.hostname import read_plain
-from lightinit.formats.mac_addresses import (
+from lightinit.formats.services.mac_addresses import (
     drop_assignments,
     drop_from_netplan,
     find_addresses,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Dict
 
 from lightinit.digits import ID_MOST
+from lightinit.formats.blanks import BLANKS, words_of
 
 UID_MIN = 1000  # if login.defs does not say
 
@@ -18,7 +19,7 @@ def read_login_defs(text: str) -> Dict[str, str]:
     """
     found = {}
     for line in text.split("\n"):
-        words = line.split()
+        words = words_of(line)
         if len(words) > 1 and not words[0].startswith("#"):
             found[words[0]] = words[1].strip('"')
     return found
@@ -55,9 +56,9 @@ def read_useradd_defaults(text: str) -> Dict[str, str]:
     """
     given = {}
     for line in text.split("\n"):
-        key, equals, value = line.strip().partition("=")
+        key, equals, value = line.strip(BLANKS).partition("=")
         if equals and not key.startswith("#"):
-            given[key.strip()] = value.strip().strip("\"'")
+            given[key.strip(BLANKS)] = value.strip(BLANKS).strip("\"'")
     found = {"HOME": "/home", "SKEL": "/etc/skel", "SHELL": ""}
     found.update(
         (key, value)

@@ -10,6 +10,7 @@ import re
 from typing import Iterator, List, Optional, Set
 
 from lightinit.digits import ID_MOST, read_digits
+from lightinit.formats.blanks import BLANKS
 from lightinit.model import NamedTuple
 
 # No password is accepted. sshd without PAM treats "!" as a locked account, but not "*".
@@ -99,7 +100,7 @@ def _read_account(line: str) -> Optional[Account]:
     uid, gid = read_digits(fields[2], ID_MOST), read_digits(fields[3], ID_MOST)
     if uid is None or gid is None:
         return None
-    return Account(fields[0], uid, gid, fields[5], fields[6].strip() or "/bin/sh")
+    return Account(fields[0], uid, gid, fields[5], fields[6] or "/bin/sh")
 
 
 def find_group(group: str, name: str) -> Optional[int]:
@@ -117,8 +118,8 @@ def list_groups(group: str, user: str) -> List[str]:
     """The groups that list ``user`` as a member."""
     found = []
     for line in group.split("\n"):
-        fields = line.strip().split(":")
-        if len(fields) >= 4 and user in fields[3].split(","):
+        fields = line.split(":")
+        if len(fields) >= 4 and user in _members(fields[3]):
             found.append(fields[0])
     return found
 
@@ -139,10 +140,17 @@ def used_ids(text: str) -> Set[int]:
 def find_field(text: str, name: str, field: int) -> Optional[str]:
     """Field number ``field`` (from 0) of the line of ``name``; None if there is no such line."""
     for line in text.split("\n"):
-        fields = line.strip().split(":")
+        fields = line.split(":")
         if fields[0] == name and len(fields) > field:
             return fields[field]
     return None
+
+
+def _members(field: str) -> List[str]:
+    """The members of a group. glibc skips blanks before a name, and takes what is behind one for a
+    part of it: also the carriage return of a file from Windows.
+    """
+    return [each.lstrip(BLANKS) for each in field.split(",")]
 
 
 def must_change_password(shadow: str, name: str) -> bool:
@@ -216,9 +224,9 @@ def add_member(group: str, name: str, user: str) -> str:
     there is no such group.
     """
     members = find_field(group, name, 3)
-    if members is None or user in members.split(","):
+    if members is None or user in _members(members):
         return group
-    others = [member for member in members.split(",") if member]
+    others = [member for member in members.split(",") if member.strip(BLANKS)]
     return set_field(group, name, 3, ",".join(others + [user]))
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Collection, List, Optional, Sequence
 
+from lightinit.formats.blanks import BLANKS
+
 HEADER = "# Written by lightinit: the rules of the admin users.\n"
 # With these settings sudo asks for the password of root, or of the user that the command runs as.
 # Some kinds of sudo (sudo-rs) do not know all of them, and refuse a line that has an unknown one.
@@ -83,9 +85,9 @@ def edit_sudoers_end(
         own: as in :func:`edit_sudoers_file`.
     """
     ours = sudoers_lines(user)
-    header = HEADER.strip()
+    header = HEADER.rstrip("\n")
     lines = [line for line in text.split("\n") if line not in ours]
-    while lines and not lines[-1].strip():
+    while lines and not lines[-1].strip(BLANKS):
         lines.pop()
     if header not in lines:
         lines.append(header)
@@ -157,7 +159,7 @@ def add_include(sudoers: str, folder: str) -> str:
 
 def list_includes(sudoers: str) -> List[str]:
     """The files and folders that a sudoers file includes, as it names them."""
-    pattern = r'^[ \t]*[@#]include(?:dir)?[ \t]+(?:"([^"\n]*)"|(\S+))'
+    pattern = r'^[ \t]*[@#]include(?:dir)?[ \t]+(?:"([^"\n]*)"|([^ \t\r\n]+))'
     return [quoted or plain for quoted, plain in re.findall(pattern, sudoers, re.MULTILINE)]
 
 
@@ -185,7 +187,7 @@ def edit_doas_conf(text: str, user: str, password: bool) -> str:
     """
     ours = doas_rules(user)
     lines = [line for line in text.split("\n") if line not in ours]
-    while lines and not lines[-1].strip():
+    while lines and not lines[-1].strip(BLANKS):
         lines.pop()
     return "\n".join(lines + [doas_rule(user, password)]) + "\n"
 
@@ -200,7 +202,7 @@ def judge_doas(answer: str, password: bool) -> Optional[str]:
     Returns:
         "" if the user can; else why not. None if the output is not an answer.
     """
-    word = answer.strip()
+    word = answer.strip(BLANKS)
     if word == "deny":
         return "doas forbids it"
     if word == "permit" and not password:

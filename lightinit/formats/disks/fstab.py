@@ -10,6 +10,7 @@ import os
 import re
 from typing import List, Sequence, Tuple
 
+from lightinit.formats.blanks import BLANKS, SPACES, words_of
 from lightinit.formats.disks.octal import escape, unescape
 from lightinit.model import NamedTuple
 
@@ -102,13 +103,14 @@ def drop_cloud_inits(text: str) -> str:
     return "\n".join(
         line
         for line in text.split("\n")
-        if line.lstrip().startswith("#") or CLOUD_INITS_MARK not in "".join(line.split()[3:4])
+        if line.lstrip(SPACES).startswith("#")
+        or CLOUD_INITS_MARK not in "".join(words_of(line, SPACES)[3:4])
     )
 
 
 def is_ours(line: str, mark: str = MARK) -> bool:
     """Whether lightinit wrote the line, with this mark, and it is not commented out."""
-    return line.rstrip().endswith(mark) and not line.lstrip().startswith("#")
+    return line.rstrip(BLANKS).endswith(mark) and not line.lstrip(SPACES).startswith("#")
 
 
 def has_ours(text: str) -> bool:
@@ -120,7 +122,7 @@ def other_lines(text: str, mark: str = MARK) -> List[Tuple[str, str]]:
     """The source and the place of each line that has not our mark."""
     found = []
     for line in text.split("\n"):
-        fields = line.split()
+        fields = words_of(line, SPACES)
         if len(fields) >= 2 and not fields[0].startswith("#") and not is_ours(line, mark):
             found.append((unescape(fields[0]), unescape(fields[1])))
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import List, Optional, Sequence, Tuple
 
 from lightinit.digits import read_digits
+from lightinit.formats.blanks import SPACES, words_of
 from lightinit.formats.disks.octal import unescape
 from lightinit.model import NamedTuple
 
@@ -94,7 +95,7 @@ def parse_swaps(text: str) -> List[Tuple[str, int]]:
     """Each swap in use: its path, and its size in KiB."""
     found = []
     for line in text.split("\n")[1:]:
-        fields = line.split()
+        fields = words_of(line, SPACES)
         size_kib = read_digits("".join(fields[2:3]))
         if size_kib is not None:
             path = unescape(fields[0])

@@ -6,11 +6,13 @@ import re
 from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from lightinit.formats.assignments import read_assignment
+from lightinit.formats.blanks import BLANKS, words_of
 from lightinit.model import NamedTuple
 
 _LINE = re.compile(
     r"(?P<before>\s*(?P<type>deb|deb-src)\s+(?:\[[^\]\n]*\]\s*)?)(?P<uri>[^\s\[\]]+)(?P<gap>\s+)"
-    r"(?P<suite>[^\s#]+)(?P<rest>[^\n]*)\Z"
+    r"(?P<suite>[^\s#]+)(?P<rest>[^\n]*)\Z",
+    re.ASCII,  # for apt, a no-break space is part of a word
 )
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))")
 _FIELD = re.compile(r"(?P<name>[A-Za-z-]+):[ \t]*(?P<value>[^\n]*)\Z")
@@ -45,7 +47,7 @@ def read_line(line: str) -> Optional[SourceLine]:
     if found is None:
         return None
     source = SourceLine(*found.group("before", "uri", "gap", "suite", "rest"))
-    words = source.rest.partition("#")[0].split()
+    words = words_of(source.rest.partition("#")[0])
     if source.suite.endswith("/") == bool(words):
         return None  # a suite has components, a path has none
     return source
@@ -55,8 +57,9 @@ def find_wrong_line(text: str) -> int:
     """The number, from 1, of the first line that apt would refuse; 0 if there is none. Comments and
     empty lines are fine.
     """
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip() and not line.lstrip().startswith("#") and read_line(line) is None:
+    for number, line in enumerate(text.split("\n"), 1):
+        bare = line.strip(BLANKS)
+        if bare and not bare.startswith("#") and read_line(line) is None:
             return number
     return 0
 
@@ -111,7 +114,7 @@ def list_sources(text: str) -> List[Tuple[str, str]]:
             for uri in _words(paragraph, "uris")[:1]
             for suite in _words(paragraph, "suites")
         ]
-    found = [read_line(line) for line in text.splitlines()]
+    found = [read_line(line) for line in text.split("\n")]
     return [(each.uri, each.suite) for each in found if each is not None]
 
 
@@ -180,8 +183,8 @@ def _each_paragraph(text: str, change: Callable[[List[str]], List[str]]) -> str:
 
 def _paragraphs(text: str) -> List[List[str]]:
     found: List[List[str]] = [[]]
-    for line in text.splitlines():
-        if line.strip():
+    for line in text.split("\n"):
+        if line.strip(BLANKS):
             found[-1].append(line)
         elif found[-1]:
             found.append([])
@@ -194,7 +197,7 @@ def _words(paragraph: Sequence[str], name: str) -> List[str]:
     if first < 0:
         return []
     lines = [paragraph[first].partition(":")[2], *paragraph[first + 1 : last]]
-    return " ".join(line for line in lines if not line.startswith("#")).split()
+    return words_of(" ".join(line for line in lines if not line.startswith("#")))
 
 
 def _set_field(paragraph: Sequence[str], name: str, value: str) -> List[str]:

@@ -10,6 +10,7 @@ import re
 from functools import partial
 from typing import Callable, List, Optional, Sequence, Set, Tuple
 
+from lightinit.formats.blanks import BLANKS, words_of
 from lightinit.model import NamedTuple
 
 SHOWN_CHARS = 120
@@ -65,7 +66,7 @@ def judge_access(text: str, visitor: Visitor, rules: AccessRules = PLAIN_RULES) 
     """The answer of one access.conf."""
     others: Set[bool] = set()  # the answers of lines that may count for a login from elsewhere
     for line in text.split("\n"):
-        fields = _split_fields(line.rstrip(), rules.separators)
+        fields = _split_fields(line.rstrip(BLANKS), rules.separators)
         if fields is None:
             continue
         allows = fields[0].startswith("+")
@@ -75,7 +76,7 @@ def judge_access(text: str, visitor: Visitor, rules: AccessRules = PLAIN_RULES) 
         names = _names_origin if visitor.address else _names_terminal
         is_origin = _matches(fields[2], rules, partial(names, visitor=visitor))
         if is_user and is_origin:
-            shown = " ".join(line.split())[:SHOWN_CHARS]
+            shown = " ".join(words_of(line))[:SHOWN_CHARS]
             return AccessAnswer(allows, shown, (not allows) in others)
         may_be_elsewhere = bool(visitor.address) and _has_remote_origin(fields[2], rules)
         if is_origin is not False or is_user is None or may_be_elsewhere:
@@ -85,7 +86,7 @@ def judge_access(text: str, visitor: Visitor, rules: AccessRules = PLAIN_RULES) 
 
 def _split_fields(line: str, separators: str) -> Optional[List[str]]:
     """(permission, users, origins); None if pam_access ignores the line."""
-    if not line.strip() or line.startswith("#"):
+    if not line or line.startswith("#"):
         return None
     fields = re.split("[%s]+" % re.escape(separators), line.lstrip(separators), maxsplit=2)
     if len(fields) < 3 or fields[0][:1] not in ("+", "-"):

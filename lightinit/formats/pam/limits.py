@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import List, Optional, Sequence, Tuple
 
 from lightinit.digits import read_digits
+from lightinit.formats.blanks import words_of
 
 ITEMS = ("maxlogins", "maxsyslogins")
 _USER, _GROUP, _EVERYBODY = 3, 2, 1
@@ -37,7 +38,7 @@ def find_login_limit(
 
 
 def _list_fields(texts: Sequence[str]) -> List[List[str]]:
-    lines = [line.split("#")[0].split() for text in texts for line in text.split("\n")]
+    lines = [words_of(line.split("#")[0]) for text in texts for line in text.split("\n")]
     return [fields for fields in lines if len(fields) > 1]
 
 

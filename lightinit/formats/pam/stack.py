@@ -7,8 +7,9 @@ before the type only suppresses the log message about a missing module; the stac
 from __future__ import annotations
 
 import re
-from typing import Callable, Dict, List, Sequence, Tuple
+from typing import Callable, Dict, Iterator, List, Sequence, Tuple
 
+from lightinit.formats.blanks import SPACES, words_of
 from lightinit.model import NamedTuple
 
 MAX_DEPTH = 16
@@ -105,7 +106,7 @@ class _StackReader:
         found: List[_Line] = []
         if depth > MAX_DEPTH:
             return found
-        for text in self._read(service).replace("\\\n", " ").split("\n"):
+        for text in _join_lines(self._read(service)):
             words = _split(text)
             if self._lines_left <= 0:
                 return found
@@ -123,11 +124,29 @@ class _StackReader:
         return found
 
 
+def _join_lines(text: str) -> Iterator[str]:
+    """The lines without comments. A backslash at the end of one joins the next line to it, but not
+    after a comment, as in libpam.
+    """
+    begun: List[str] = []
+    for line in text.split("\n"):
+        plain, comment, _ = line.partition("#")
+        ended = plain.rstrip(SPACES)
+        if ended.endswith("\\") and not comment:
+            begun.append(ended[:-1])
+        else:
+            yield " ".join([*begun, plain])
+            begun = []
+    yield " ".join(begun)
+
+
 def _split(text: str) -> List[str]:
-    """The words of a line. One in brackets may have spaces."""
+    """The words of a line. One in brackets may have spaces. For libpam, the carriage return of a
+    file from Windows belongs to the last word, and no module has that name.
+    """
     words: List[List[str]] = []
     inside = False
-    for word in re.sub(r"(?:^|\s)#.*", "", text).split():
+    for word in words_of(text, SPACES):
         if inside:
             words[-1].append(word)
         else:
@@ -141,7 +160,7 @@ def _read_line(words: Sequence[str]) -> _Line:
     control = words[1].lower()
     actions = _SIMPLE.get(control, {})
     if control.startswith("["):
-        pairs = (pair.partition("=") for pair in control.strip("[]").split())
+        pairs = (pair.partition("=") for pair in words_of(control.strip("[]"), SPACES))
         actions = {name: action for name, _, action in pairs}
     return _Line(
         actions,

@@ -8,6 +8,7 @@ import ipaddress
 import re
 from typing import Iterable, List, Tuple
 
+from lightinit.formats.blanks import BLANKS, words_of
 from lightinit.formats.services.blocks import remove_blocks
 from lightinit.formats.services.keyboards import set_quoted
 from lightinit.model import NamedTuple
@@ -84,7 +85,9 @@ def write_plain(before: str, wanted: Resolver) -> str:
 
 def _kept(text: str, *keys: str) -> List[str]:
     return [
-        line.strip() for line in text.split("\n") if line.split()[:1] and line.split()[0] in keys
+        line.strip(BLANKS)
+        for line in text.split("\n")
+        if any(word in keys for word in words_of(line)[:1])
     ]
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Dict, List, Sequence
 
+from lightinit.formats.blanks import BLANKS, words_of
+
 
 class Effective:
     """sshd's configuration for one login.
@@ -19,7 +21,7 @@ class Effective:
     def __init__(self, output: str) -> None:
         self._values: Dict[str, List[str]] = {}
         for line in output.split("\n"):
-            keyword, _, value = line.strip().partition(" ")
+            keyword, _, value = line.strip(BLANKS).partition(" ")
             if keyword:
                 self._values.setdefault(keyword.lower(), []).append(value)
 
@@ -38,4 +40,4 @@ class Effective:
         lines = self.values(keyword)
         if not lines:
             return list(default)
-        return lines[0].split()
+        return words_of(lines[0])

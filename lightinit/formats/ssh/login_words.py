@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import List, Sequence, Tuple
 
 from lightinit.digits import read_digits
+from lightinit.formats.blanks import words_of
 from lightinit.formats.ssh.effective import Effective
 from lightinit.formats.ssh.public_keys import PublicKey, rsa_bits
 from lightinit.formats.ssh.sshd_config import in_pattern_list
@@ -186,7 +187,7 @@ def listens_for(effective: Effective, address: str) -> bool:
 
 
 def _listen_addresses(effective: Effective) -> List[str]:
-    return [word for each in effective.values("listenaddress") for word in each.split()[:1]]
+    return [word for each in effective.values("listenaddress") for word in words_of(each)[:1]]
 
 
 def _split(text: str) -> Tuple[str, str]:

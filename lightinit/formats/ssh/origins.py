@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Callable, Iterator, List, Sequence, Tuple
 
+from lightinit.formats.blanks import words_of
 from lightinit.formats.ssh.password_policy import walk
 
 ORIGINS = ("address", "host", "localaddress", "localport", "rdomain")
@@ -27,7 +28,7 @@ def list_conditions(
     found: List[Tuple[str, str]] = []
     blocks = dict.fromkeys(block for block, _, _ in walk(text, included) if block)
     for block in blocks:
-        words = block.replace("=", " ").split()
+        words = words_of(block.replace("=", " "))
         found += [(name.lower(), patterns) for name, patterns in zip(words[::2], words[1::2])]
     return list(dict.fromkeys(found))
 

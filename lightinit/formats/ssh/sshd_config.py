@@ -180,11 +180,13 @@ def _both(one: Optional[bool], other: Optional[bool]) -> Optional[bool]:
 def split_lines(text: str) -> Iterator[Tuple[str, List[str]]]:
     """(keyword in lower case, arguments) of each line, without quotes and comments."""
     for line in text.split("\n"):
-        if not line.lstrip()[:1].isalnum():  # most lines are comments
+        line = line.lstrip(" \t\r").rstrip(" \t\r\f")
+        if not line[:1].isalnum():  # most lines are comments
             continue
-        match = re.match(r"\s*([A-Za-z0-9]+)(?:\s*=\s*|\s+)(.*)", line)
+        match = re.match(r"([A-Za-z0-9]+)(?:[ \t\r]*=[ \t\r]*|[ \t\r]+)(.*)", line)
         if match:
-            words = re.findall(r'"([^"]*)"|([^\s"]+)', re.sub(r"(?:^|\s)#.*", "", match.group(2)))
+            plain = re.sub(r"(?:^|[ \t])#.*", "", match.group(2))
+            words = re.findall(r'"([^"]*)"|([^ \t"]+)', plain)
             yield match.group(1).lower(), [quoted or bare for quoted, bare in words]
 
 

@@ -5,6 +5,7 @@ dropbear and PAM's module pam_shells refuse users with other shells.
 
 from __future__ import annotations
 
+import re
 from typing import List
 
 from lightinit.errors import ProvisioningError
@@ -16,6 +17,7 @@ from lightinit.host.system import System
 SHELLS = "/etc/shells"
 # The result of getusershell(3) without the file, in glibc and in musl.
 WITHOUT_FILE = ["/bin/sh", "/bin/csh"]
+_SHELL = re.compile(r"[ \t]*(/[^#\s]*)", re.ASCII)
 
 
 def list_shells(system: System) -> List[str]:
@@ -26,8 +28,8 @@ def list_shells(system: System) -> List[str]:
         text = None
     if text is None:
         return list(WITHOUT_FILE)
-    lines = (line.split("#")[0].split() for line in text.split("\n"))
-    return [words[0] for words in lines if words and words[0].startswith("/")]
+    lines = (_SHELL.match(line) for line in text.split("\n"))
+    return [found.group(1) for found in lines if found is not None]
 
 
 def add_shell(system: System, shell: str) -> None:

@@ -10,7 +10,6 @@ from lightinit.formats import (
     hostname,
     hosts_file,
     instance_id,
-    mac_addresses,
     timezone,
 )
 from lightinit.formats.accounts import (
@@ -34,6 +33,7 @@ from lightinit.formats.disks import (
     signatures,
 )
 from lightinit.formats.disks.partition_table import Partition
+from lightinit.formats.services import mac_addresses
 from lightinit.formats.ssh import (
     authorized_keys,
     host_keys,
@@ -302,7 +302,7 @@ READERS = tuple(
         (PASSWD,),
     ),
     Reader(
-        "mac_addresses",
+        "services.mac_addresses",
         _mac_addresses,
         ((b"HWADDR=", b"\n"), (b"match:\n  macaddress: ", b"\n"), (b"", b"match:\n")),
         (

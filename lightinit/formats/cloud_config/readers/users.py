@@ -350,7 +350,7 @@ def _rules(given: Section, key: str) -> Optional[Tuple[str, ...]]:
             given.wrong(key, "true is no rule", "write `ALL=(ALL) NOPASSWD:ALL` in quotes")
             return None
         return ()
-    lines = [line.strip() for text in given.texts(key) for line in text.splitlines()]
+    lines = [line.strip() for text in given.texts(key) for line in text.split("\n")]
     return tuple(line for line in lines if line and not line.startswith("#"))
 
 

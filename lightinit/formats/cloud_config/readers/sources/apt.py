@@ -186,7 +186,7 @@ def _debconf(section: Section) -> str:
         return ""
     texts = []
     for name in sorted(sets.values):
-        lines = [line for line in sets.text(name).splitlines() if line.strip()]
+        lines = [line for line in sets.text(name).split("\n") if line.strip()]
         kept = [line for line in lines if line.lstrip().startswith("#") or len(line.split()) >= 3]
         if len(kept) < len(lines):
             sets.wrong(name, "a line has no answer", "write `PACKAGE QUESTION TYPE ANSWER`")
