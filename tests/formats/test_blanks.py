@@ -104,6 +104,12 @@ def test_the_carriage_return_of_a_file_from_windows() -> None:
     assert parse_swaps("Filename\n/a\rb file 8 0 -2\n") == [("/a\rb", 8)]
 
 
+def test_a_zero_byte_in_the_configuration_of_sshd() -> None:
+    """As ``sshd -T`` reads it. In a path, it raised an error where no one expects one."""
+    text = "AuthorizedKeysFile a\0b c\nPort 22\nHostKey /a\0"
+    assert list(split_lines(text)) == [("authorizedkeysfile", ["aPort", "22"]), ("hostkey", ["/a"])]
+
+
 def test_a_comment_of_pam_hides_no_other_line() -> None:
     """libpam joins lines at a backslash, but not after a comment."""
     text = "# x \\\naccount required a.so#\\\naccount required \\ \t\n b.so \\\n c\n"

@@ -179,7 +179,8 @@ def _both(one: Optional[bool], other: Optional[bool]) -> Optional[bool]:
 
 def split_lines(text: str) -> Iterator[Tuple[str, List[str]]]:
     """(keyword in lower case, arguments) of each line, without quotes and comments."""
-    for line in text.split("\n"):
+    # For sshd a zero byte hides the rest of its line, with the line's end.
+    for line in re.sub(r"\0[^\n]*\n?", "", text).split("\n"):
         line = line.lstrip(" \t\r").rstrip(" \t\r\f")
         if not line[:1].isalnum():  # most lines are comments
             continue
