@@ -133,8 +133,10 @@ def _set_password(system: System, admin: User) -> List[str]:
 
 
 def _find_lost_password(system: System, admin: User) -> Optional[ProvisioningError]:
-    """An error if lightinit removed the platform's password before it was set."""
-    if not admin.had_password or local_files.has_password(system, admin.name):
+    """An error if lightinit removed the platform's password before it was set. In a scratch root
+    it never is.
+    """
+    if not admin.had_password or not system.live or local_files.has_password(system, admin.name):
         return None
     return ProvisioningError(
         "password is no longer at hand",

@@ -459,6 +459,10 @@ def test_in_a_scratch_root_the_password_is_left_out_and_that_is_said(host: Host)
     host.apply(password="secret")
     assert "the password of bob" in host.system.skipped
     assert "\nbob:*:" in host.get("/etc/shadow") and "secret" not in "".join(host.system.skipped)
+    # By hand, after Ready: what was never set there is not missed.
+    later = Instance("id", admin=User("bob", password_login=True, had_password=True))
+    outcome = users.apply(later, System(host.root), DEFAULTS)
+    assert outcome.message.startswith("user bob was there already")
 
 
 @pytest.mark.parametrize("password", ["", "REDACTED", "*"])
