@@ -57,7 +57,7 @@ def find_network(
         timeout_s: seconds until giving up; 0 means a single look.
         grace_s: seconds to wait for a better answer: a lease for the address that is there, a lease
             for another NIC if no route proves this one primary, NetworkManager's second file.
-        interface: the primary interface if the settings name one; all others are ignored.
+        interface: the primary one if the settings name one; if it is there, no other will do.
         while_waiting: called once, if the first look was not enough: time to import more.
         look: returns the network's state; by default that of the real machine. For tests.
         needs_server: wait for a lease that names the server, as long as one may come.
@@ -77,7 +77,7 @@ def find_network(
             if found is not None and (now_s >= due_s or now_s >= deadline_s):
                 return found
             if now_s >= deadline_s:
-                raise search.failure(timeout_s)
+                return search.find_elsewhere(timeout_s)
             if while_waiting is not None:
                 while_waiting()
                 while_waiting = None
@@ -182,7 +182,24 @@ class _Search:
             or_else, seen = other_ways(self._source), self._describe() or "none"
             LOG.info("still waiting for a DHCP lease%s; interfaces: %s", or_else, seen)
 
-    def failure(self, timeout_s: float) -> ProvisioningError:
+    def find_elsewhere(self, timeout_s: float) -> Network:
+        """The network at the deadline, if the settings name an interface that is not there: names
+        depend on the kernel and on udev, and a wrong one must not cost the login.
+
+        Raises:
+            ProvisioningError: the interface is there, or there is no other network either.
+        """
+        names = {one.name for one in self._scene.interfaces}
+        if not self._interface or self._interface in names or not self._scene.of_root:
+            raise self._failure(timeout_s)
+        other = _Search(self._system, self._source, 0.0, "", self._look, self._needs_server)
+        found, due_s = other.step()
+        if found is None or due_s > self._clock.monotonic():
+            raise self._failure(timeout_s)
+        text = "there is no interface %s, which the settings name: %s is used"
+        return found._replace(warnings=(text % (self._interface, found.interface), *found.warnings))
+
+    def _failure(self, timeout_s: float) -> ProvisioningError:
         """The error at the deadline, with what was seen last."""
         return ProvisioningError(
             "no network before the deadline",

@@ -673,9 +673,26 @@ def test_the_interface_of_the_settings_is_the_only_one(tmp_path: Path) -> None:
     host = Host(tmp_path, TWO_NICS)
     host.lease(block("10.0.0.4") + block("10.1.0.4", "eth1"))
     assert host.find(interface="eth1").address == "10.1.0.4"
+    eth2 = ETH0._replace(name="eth2", number=4, addresses=())
+    host.scenes.scene = TWO_NICS._replace(interfaces=(ETH0, ETH1, eth2))
     with pytest.raises(ProvisioningError) as caught:
         host.find(interface="eth2", timeout_s=5.0)
     assert "the settings name eth2" in caught.value.details["leases"]
+
+
+@pytest.mark.parametrize("has_lease", [True, False])
+def test_an_interface_of_the_settings_that_is_not_there_costs_no_login(
+    tmp_path: Path, has_lease: bool
+) -> None:
+    host = Host(tmp_path, TWO_NICS)
+    if has_lease:
+        host.lease(block("10.0.0.4"))
+    found = host.find(interface="ens5", timeout_s=5.0)
+    assert (found.interface, found.address, host.clock.passed_s) == ("eth0", "10.0.0.4", 5.0)
+    assert found.warnings[0].startswith("there is no interface ens5, which the settings name: eth0")
+    host.scenes.scene = TWO_NICS._replace(of_root=False)  # not this root's interfaces
+    with pytest.raises(ProvisioningError):
+        host.find(interface="ens5", timeout_s=5.0)
 
 
 def test_without_a_lease_too_the_interface_of_the_settings_is_the_only_one(tmp_path: Path) -> None:
