@@ -38,8 +38,8 @@ def refuse(
         patient: whether to retry after a permanent refusal too.
 
     Raises:
-        TransientError: the status is temporary, or the caller is patient. It carries the seconds
-            of ``Retry-After``.
+        TransientError: the status is temporary, the server says ``Retry-After``, or the caller is
+            patient. It carries the seconds of ``Retry-After``.
         ProvisioningError: the status is permanent.
     """
     if answer.status < 300 or answer.status >= 500 or answer.status in passing:
@@ -50,7 +50,7 @@ def refuse(
             url=url,
         )
     reason, advice = service + " refused the request", {"hint": hint} if hint else {}
-    if patient:
+    if patient or answer.retry_after_s is not None:  # who says when to come back, will answer then
         raise TransientError(
             reason, retry_after_s=answer.retry_after_s, status=answer.status, url=url, **advice
         )

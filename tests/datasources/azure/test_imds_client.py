@@ -97,6 +97,7 @@ def test_another_endpoint() -> None:
         status(500),
         status(503),
         status(599),
+        status(403, 0.5),  # it says when to come back
         TransientError("connection refused"),
         MalformedError("answer is a redirect"),
         ok(b"<html>"),
