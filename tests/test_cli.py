@@ -415,6 +415,7 @@ def test_an_output_that_nobody_reads_and_one_that_is_full(tmp_path: Any) -> None
     machine.put("/bad.yaml", "#cloud-config\nhostnam: a\n")
     full = "/dev/full"
     cases = [("status", 3), ("config", 0), ("schema %s/bad.yaml" % machine.root, 1), ("--help", 0)]
+    cases += [("generalize --dry-run", 0)]
     for arguments, code in cases:
         command = [sys.executable, "-m", "lightinit", "--root", machine.root, *arguments.split()]
         reading, writing = os.pipe()

@@ -11,7 +11,7 @@ import os
 import sys
 from typing import Callable, List, Tuple
 
-from lightinit.commands import clean
+from lightinit.commands import clean, terminal
 from lightinit.commands.removal.changes import (
     Planned,
     RemovalContext,
@@ -23,7 +23,6 @@ from lightinit.commands.removal.planners import PLANNERS
 from lightinit.commands.removal.session import run_alone
 from lightinit.commands.removal.table import NOT_OURS, NOTED, make_steps, read_table
 from lightinit.commands.removal.users import provisioned_users
-from lightinit.commands.terminal import tell
 from lightinit.datasources.detect import AZURE, detect
 from lightinit.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, RefusedError
 from lightinit.host.log import printable
@@ -59,14 +58,16 @@ NEXT_SCRATCH = "\nNext: unmount it."
 def run(system: System, arguments: argparse.Namespace) -> int:
     """``lightinit generalize``."""
     if arguments.dry_run:
-        return show(system, arguments.user, load_settings(system), tell)
+        return show(system, arguments.user, load_settings(system), terminal.show)
     ask: Callable[[str], str] = refuse_to_guess
     if sys.stdin is not None and sys.stdin.isatty():
         ask = input
     return run_alone(
         system,
         "generalize",
-        lambda: generalize(system, arguments.user, load_settings(system), arguments.yes, ask, tell),
+        lambda: generalize(
+            system, arguments.user, load_settings(system), arguments.yes, ask, terminal.tell
+        ),
     )
 
 
