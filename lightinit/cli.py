@@ -180,6 +180,7 @@ def _provision(system: System, command: str, work: Callable[[Any, Lock], int]) -
     import threading
 
     from lightinit.boot import make_context
+    from lightinit.host.init.inherited import leave_behind
     from lightinit.state import Timeline
 
     if system.live and os.geteuid() != 0:
@@ -189,18 +190,13 @@ def _provision(system: System, command: str, work: Callable[[Any, Lock], int]) -
             command=command,
             hint="run as root, or test with --root DIR",
         )
-    os.umask(0o022)
+    lifted = leave_behind()
     threading.stack_size(THREAD_STACK_BYTES)
     timeline = Timeline(system.clock)
     lock = Lock(system, LOCK)
     lock.take(command)
     settings = _settings_or_defaults(system)
-    log.start(
-        system,
-        settings["lightinit"]["log_level"],
-        settings["lightinit"]["log_file"],
-        began_s=timeline.began_s,
-    )
+    _start_log(system, settings, timeline.began_s, lifted)
     context = make_context(system, settings, timeline)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda number, _: _stop(context, number))
@@ -227,6 +223,13 @@ def _provision(system: System, command: str, work: Callable[[Any, Lock], int]) -
     finally:
         log.stop()
         lock.release()
+
+
+def _start_log(system: System, settings: Settings, began_s: float, lifted: List[str]) -> None:
+    options = settings["lightinit"]
+    log.start(system, options["log_level"], options["log_file"], began_s=began_s)
+    if lifted:
+        LOG.info("lightinit was started with low limits, which are lifted: %s", ", ".join(lifted))
 
 
 def _settings_or_defaults(system: System) -> Settings:

@@ -128,7 +128,11 @@ class Watchdog:
             on_close: the function that says that the time is nearly over.
         """
         self._time = TimeLimit(limit_s, self._monotonic())
-        reading, writing = os.pipe()
+        try:
+            reading, writing = os.pipe()
+        except OSError as error:
+            LOG.warning("no watchdog: %s", error.strerror)
+            return
         watched = os.getpid()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, LEFT_TO_THE_FIRST)
         try:
