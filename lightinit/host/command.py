@@ -4,6 +4,7 @@ limit.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from typing import Any, Callable, Optional, Sequence
@@ -17,7 +18,25 @@ LOG = logging.getLogger("lightinit.command")
 
 TOOL_FOLDERS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin")
 LAST_WORDS_CHARACTERS = 1000
+HINTS = {  # fork(2)
+    errno.EAGAIN: "no further process may run: raise TasksMax=, pids.max or ulimit -u",
+    errno.ENOMEM: "add memory or swap",
+}
 ENVIRONMENT = {"PATH": ":".join(TOOL_FOLDERS), "LANG": "C", "LC_ALL": "C", "HOME": "/root"}
+
+
+def cannot_start(command: str, why: str, number: Optional[int]) -> ProvisioningError:
+    """The error for a command that the kernel does not start.
+
+    Args:
+        command: its path.
+        why: the kernel's message.
+        number: the number of the error, if it has one.
+    """
+    error = ProvisioningError("command cannot be started", command=command, error=why)
+    if number in HINTS:
+        error.details["hint"] = HINTS[number]
+    return error
 
 
 class Completed(NamedTuple):
@@ -98,9 +117,7 @@ class Running:
             )
         except (OSError, subprocess.SubprocessError) as error:
             why = getattr(error, "strerror", None) or str(error)
-            raise ProvisioningError(
-                "command cannot be started", command=argv[0], error=why
-            ) from error
+            raise cannot_start(argv[0], why, getattr(error, "errno", None)) from error
         self.pid = self._process.pid
         self._pipes = Pipes(self._process, stdin)
 

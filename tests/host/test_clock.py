@@ -37,9 +37,10 @@ def test_requests_without_a_thread_end_in_time(tmp_path: Any) -> None:
         for each in servers:
             each.close()
     told = json.loads(ended.stdout)
-    media = told.pop("media")
+    media, command = told.pop("media"), told.pop("command")
     if told.pop("how") == "RLIMIT_NPROC":  # there can be no further process, too
         assert media == "it cannot be looked at: [Errno 11] Resource temporarily unavailable"
+        assert command == "command cannot be startedno further process"
     else:
         assert media == "/media"
     assert told == {

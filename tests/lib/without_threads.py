@@ -44,7 +44,7 @@ def tell(work: Callable[[], Any]) -> str:
         answer = work()
         return str(getattr(answer, "body", answer))
     except LightinitError as error:
-        return error.reason
+        return error.reason + error.details.get("hint", "")[:18]
 
 
 def main(root: str, *urls: str) -> None:
@@ -52,6 +52,7 @@ def main(root: str, *urls: str) -> None:
     sys.path[0] = HERE
     import tests.lib.poor_python  # noqa: F401 - nobody may have no right to read it
     from lightinit.host.clock import Clock
+    from lightinit.host.command import run_command
     from lightinit.host.media import look  # noqa: F401
     from lightinit.host.media.search import MediaSearch
     from lightinit.host.network.download import Downloader
@@ -64,6 +65,7 @@ def main(root: str, *urls: str) -> None:
     for name, url, limit_s in zip(("slow", "endless", "good"), urls, (LIMIT_S, LIMIT_S, 60.0)):
         told["http " + name] = tell(partial(transport.request, "GET", url, timeout_s=limit_s))
         told["download " + name] = tell(partial(Downloader().get, url, limit_s, 1000))
+    told["command"] = tell(partial(run_command, ["/bin/sh", "-c", "exit 3"], b"", 60.0))
     search = MediaSearch(System(root), ("ovf-env.xml",), lambda _: True, "/media")
     search.start()
     search.settle(60.0)

@@ -6,7 +6,8 @@ A module only asks for it. When all else has ended, ``lightinit/ending/power.py`
 from __future__ import annotations
 
 import logging
-from typing import Callable, List, Optional, Sequence
+import os
+from typing import IO, Callable, List, Optional, Sequence
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.init import systemd
@@ -140,12 +141,28 @@ def _list_for_systemd(system: System, mode: str, seconds: int) -> List[List[str]
     return [unit_command(systemd_run, argv, "The %s that user data asked for" % mode, timer)]
 
 
+def file_for_errors(folders: Sequence[Optional[str]] = (None, "/run")) -> IO[bytes]:
+    """A file without a name, into which a tool can still write after lightinit has ended.
+
+    Args:
+        folders: where to try it; None: /tmp and the like. If there is no room in any of them, what
+            the tool writes is lost.
+    """
+    import tempfile
+
+    for folder in folders:
+        try:
+            return tempfile.TemporaryFile(dir=folder)
+        except OSError:
+            continue
+    return open(os.devnull, "w+b")
+
+
 def _start(system: System) -> Callable[[Sequence[str]], str]:
     def start(argv: Sequence[str]) -> str:
         import subprocess
-        import tempfile
 
-        with tempfile.TemporaryFile() as said:
+        with file_for_errors() as said:
             try:
                 process = subprocess.Popen(
                     argv,

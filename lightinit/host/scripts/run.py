@@ -15,6 +15,7 @@ import signal
 from typing import Any, Callable, Dict, Optional, Sequence
 
 from lightinit.errors import ProvisioningError
+from lightinit.host.command import cannot_start
 from lightinit.host.init import systemd
 from lightinit.host.log import printable
 from lightinit.host.pipes import SHELL, leave_reader
@@ -151,9 +152,7 @@ class Child:
                 start_new_session=True,
             )
         except OSError as error:
-            raise ProvisioningError(
-                "command cannot be started", command=SHELL, error=error.strerror
-            ) from error
+            raise cannot_start(SHELL, error.strerror or str(error), error.errno) from error
         self._process = process
         self._killed = False
         self.output: int = process.stdout.fileno()

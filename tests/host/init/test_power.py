@@ -4,6 +4,7 @@ when one of them is refused. With a real busybox in a namespace: real_tools/test
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any, List, Sequence
@@ -118,13 +119,18 @@ def test_a_program_that_waits_for_its_time_goes_on(tmp_path: Path) -> None:
     """As shutdown of sysvinit does."""
     system = Scripts(tmp_path)
     fifo = tmp_path / "fifo"
-    import os
-
     os.mkfifo(str(fifo))
     system.put("shutdown", "open(%r).read()" % str(fifo))
     power.act(system, PowerWish("reboot", "x", delay_minutes=5))
     with open(str(fifo), "w") as waiter:  # it waits still: nobody else opens this
         waiter.write("go")
+
+
+def test_without_a_place_for_its_words_a_program_is_started_all_the_same() -> None:
+    with power.file_for_errors(["/no/such/folder"]) as said:
+        assert said.write(b"said") == 4 and said.name == os.devnull
+    with power.file_for_errors(["/no/such/folder", None]) as said:
+        assert said.write(b"said") == 4 and said.name != os.devnull
 
 
 def test_a_scratch_root_stays(tmp_path: Path) -> None:
