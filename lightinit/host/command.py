@@ -7,7 +7,9 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from typing import Any, Callable, Optional, Sequence
+import time
+from functools import partial
+from typing import Any, Callable, Optional, Sequence, TypeVar
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.pipes import KILL_S, Pipes
@@ -22,7 +24,31 @@ HINTS = {  # fork(2)
     errno.EAGAIN: "no further process may run: raise TasksMax=, pids.max or ulimit -u",
     errno.ENOMEM: "add memory or swap",
 }
+PATIENCE_S, PAUSE_S = 5.0, 0.05
+_waited_s = [0.0]
+Started = TypeVar("Started")
 ENVIRONMENT = {"PATH": ":".join(TOOL_FOLDERS), "LANG": "C", "LC_ALL": "C", "HOME": "/root"}
+
+
+def when_there_is_room(start: Callable[[], Started], patience_s: float = PATIENCE_S) -> Started:
+    """Start a process. While the machine has no room for a further one, try again: at boot much
+    begins and soon ends.
+
+    Args:
+        start: starts it.
+        patience_s: seconds that all waits of this process may have taken together.
+
+    Raises:
+        OSError: it could not be started.
+    """
+    while True:
+        try:
+            return start()
+        except OSError as error:
+            if error.errno not in HINTS or _waited_s[0] >= patience_s:
+                raise
+        _waited_s[0] += PAUSE_S
+        time.sleep(PAUSE_S)
 
 
 def cannot_start(command: str, why: str, number: Optional[int]) -> ProvisioningError:
@@ -87,6 +113,7 @@ class Running:
             read them.
         stdin: its standard input, which may be a secret.
         before: called in the new process, before the command starts.
+        is_patient: whether to wait for a moment, if there is no room for a further process.
 
     Attributes:
         argv: the same.
@@ -101,20 +128,23 @@ class Running:
         argv: Sequence[str],
         stdin: bytes = b"",
         before: Optional[Callable[[], None]] = None,
+        is_patient: bool = False,
     ) -> None:
         import subprocess
 
         self.argv = list(argv)
         try:
-            self._process = subprocess.Popen(
+            start: Callable[[], Any] = partial(
+                subprocess.Popen,
                 self.argv,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=ENVIRONMENT,
                 cwd="/",
-                preexec_fn=before,  # noqa: PLW1509 - it only changes the ids
+                preexec_fn=before,  # it only changes the ids
             )
+            self._process = when_there_is_room(start) if is_patient else start()
         except (OSError, subprocess.SubprocessError) as error:
             why = getattr(error, "strerror", None) or str(error)
             raise cannot_start(argv[0], why, getattr(error, "errno", None)) from error
@@ -174,7 +204,7 @@ def run_command(
     Raises:
         ProvisioningError: it could not be started, or was killed at the time limit.
     """
-    return Running(argv, stdin, before).end(timeout_s)
+    return Running(argv, stdin, before, is_patient=True).end(timeout_s)
 
 
 def start_command(argv: Sequence[str]) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from lightinit.errors import ProvisioningError
+from lightinit.host.command import when_there_is_room
 from lightinit.host.system import System
 from tests.lib.netns import wait_until
 from tests.lib.scripts import is_alive
@@ -30,6 +33,25 @@ def test_a_command_is_run_in_its_own_environment() -> None:
     assert ended.last_words == "x" * 1000, "S6: one line of 200 kB"
     with pytest.raises(ProvisioningError, match="command failed"):
         system.run_checked(["/bin/sh", "-c", "exit 4"])
+
+
+def test_a_process_waits_for_room_and_not_for_ever() -> None:
+    refusals = [errno.EAGAIN, errno.ENOMEM]
+
+    def start() -> str:
+        if refusals:
+            raise OSError(refusals.pop(), "no room")
+        return "started"
+
+    assert when_there_is_room(start) == "started"
+    with pytest.raises(OSError, match="no room"):
+        when_there_is_room(partial(_refuse, errno.EACCES))
+    with pytest.raises(OSError, match="no room"):
+        when_there_is_room(partial(_refuse, errno.EAGAIN), patience_s=0.2)
+
+
+def _refuse(number: int) -> None:
+    raise OSError(number, "no room")
 
 
 def test_a_command_that_hangs_or_is_missing_is_an_error() -> None:

@@ -12,9 +12,11 @@ import signal
 import subprocess
 import sys
 import time
-from typing import IO, List, Mapping, Sequence, cast
+from functools import partial
+from typing import IO, Any, Callable, List, Mapping, Sequence, cast
 
 from lightinit.digits import read_digits
+from lightinit.host.command import when_there_is_room
 from lightinit.model import NamedTuple
 
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "reader.py")
@@ -81,11 +83,10 @@ class ReaderProcess:
         argv += names
         self._most_bytes = self._most(limit_bytes, names)
         self._limit_s = limit_s
-        self._began_s = time.monotonic()
-        self._ends_s = self._began_s + limit_s
         self._taken = b""
         # The reader gets its own session, so that the tools that it starts are killed with it.
-        self._process = subprocess.Popen(
+        start: Callable[[], Any] = partial(
+            subprocess.Popen,
             argv,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -95,6 +96,9 @@ class ReaderProcess:
             start_new_session=True,
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C"},
         )
+        self._process = when_there_is_room(start)
+        self._began_s = time.monotonic()
+        self._ends_s = self._began_s + limit_s
         self._pipe = cast(IO[bytes], self._process.stdout)
         self.descriptor = self._pipe.fileno()
         os.set_blocking(self.descriptor, False)

@@ -12,10 +12,11 @@ import os
 import re
 import select
 import signal
+from functools import partial
 from typing import Any, Callable, Dict, Optional, Sequence
 
 from lightinit.errors import ProvisioningError
-from lightinit.host.command import cannot_start
+from lightinit.host.command import cannot_start, when_there_is_room
 from lightinit.host.init import systemd
 from lightinit.host.log import printable
 from lightinit.host.pipes import SHELL, leave_reader
@@ -142,7 +143,8 @@ class Child:
         import subprocess
 
         try:
-            process: Any = subprocess.Popen(
+            start: Callable[[], Any] = partial(
+                subprocess.Popen,
                 [SHELL, "-c", BEGIN, SHELL] + list(argv),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -151,6 +153,7 @@ class Child:
                 cwd="/",
                 start_new_session=True,
             )
+            process = when_there_is_room(start)
         except OSError as error:
             raise cannot_start(SHELL, error.strerror or str(error), error.errno) from error
         self._process = process
