@@ -27,7 +27,8 @@ from tests.lib.skips import summary
 
 
 def pytest_configure(config: Any) -> None:
-    """Compile what is new, once for all workers."""
+    """Compile what is new, once for all workers. What tests make is for all to read, as usual."""
+    os.umask(0o022)
     if not hasattr(config, "workerinput"):
         for folder in ("/lightinit", "/modules"):
             compileall.compile_dir(HERE + folder, quiet=2)
