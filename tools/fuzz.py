@@ -39,7 +39,7 @@ ALL, ALL_S = "all", 45
 LIMITS = ("-timeout=10", "-rss_limit_mb=1024", "-malloc_limit_mb=512", "-max_len=8192")
 TAIL_LINES = 40
 # How many inputs a seed has for each reader, beside the examples, and what they may take.
-COUNT = 3000
+COUNT = 2500
 MEMORY_BYTES = 1 << 30
 
 

@@ -16,7 +16,6 @@ NOT_READERS = {
     "blanks": "in hosts_file and many others",
     "certificates.budget": "in certificates.pkcs12",
     "certificates.ciphers": "in certificates.pkcs12",
-    "certificates.cms": "reads with certificates.der; test_bundle has whole bundles",
     "certificates.pbe": "in certificates.pkcs12",
     "certificates.transport_pair": "writes",
     "cloud_config.places": "compares a path",

@@ -109,7 +109,7 @@ READERS = (
             b"\xff\xfe" + "#!/bin/sh\n".encode("utf-16-le"),
             b"IyEvYmluL3NoCmVjaG8gaGkK",
         ),
-        limit_bytes=16384,
+        limit_bytes=2048,
     ),
     Reader(
         "media.labels",

@@ -6,6 +6,7 @@ from typing import Dict
 
 from tests.lib.readers import (
     beyond_formats,
+    bundle_parts,
     cloud_configs,
     documents,
     given_words,
@@ -20,6 +21,7 @@ from tests.lib.readers.reader import Reader
 
 FILES = (
     beyond_formats,
+    bundle_parts,
     cloud_configs,
     documents,
     given_words,
