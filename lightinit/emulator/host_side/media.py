@@ -51,10 +51,10 @@ def make_media(path: str, ovf: bytes, form: str = "udf", label: str = LABEL) -> 
         EmulatorError: no suitable tool is installed, it failed, or the file cannot be written.
     """
     kind = "iso9660" if form == "iso9660" else "udf"
-    words = find_tool(kind) + ["-quiet", "-V", label, "-r", "-J"] + ["-udf"] * (kind == "udf")
+    words = ["-quiet", "-V", label, "-r", "-J"] + ["-udf"] * (kind == "udf")
 
     def make(image: str, content: str) -> None:
-        run_tool(words + ["-o", image, content])
+        run_tool(find_tool(kind) + words + ["-o", image, content])
         if form == "udf":
             _strip_iso9660(image)
 
