@@ -3,7 +3,7 @@
 Each part is a target of the Makefile. Its output goes into build/ci/PART.log. A line says when a
 part begins and when it ends. The last lines of its log follow, or all of it if the part failed or
 has unsteady tests: they failed, and passed when they were run again (tests/lib/once_more.py). A
-part that has no tests, but servers or downloads, runs again as a whole if it fails.
+part that has no tests, but downloads, runs again as a whole if it fails.
 A table at the end lists the seconds. The exit status is 1 if a part failed.
 """
 
@@ -42,7 +42,7 @@ class Part(NamedTuple):
         beside: the part that leaves some of the cores free for this one, which has few workers. It
             begins when that one has begun.
         alone: whether nothing may run beside it, because it measures time. Such parts come last.
-        again: whether chance may let it fail, and it does not run again itself what has failed.
+        again: whether it gets packages from elsewhere. It has no tests that run again themselves.
     """
 
     name: str
@@ -72,12 +72,12 @@ PARTS = (
     Part("test-long", 2.0),
     Part("test-install", 0.3, again=True),
     Part("rpm", 0.3, again=True),
-    Part("demo", 0.3, again=True),
+    Part("demo", 0.3),
     Part("fuzz-seeded", 0.6),
     # Virtual machines leave a quarter of the cores, and so do the tests that wait for timeouts.
     Part("test-pythons", 0.0, beside="vm-test"),
     Part("test-bare", 0.0, beside="test-long"),
-    Part("bench", 1.0, alone=True, again=True),
+    Part("bench", 1.0, alone=True),
 )
 
 
