@@ -170,7 +170,8 @@ def _make(
     form: KeyFormat,
 ) -> Tuple[NewKeys, List[str]]:
     try:
-        return host_keys.make_keys(system, keygen, kept, form, unwanted), []
+        new = host_keys.make_keys(system, keygen, kept, form, unwanted)
+        return new, openssh.say_missing(new)
     except ProvisioningError as error:
         if taken or kept:
             system.make_durable(FOLDER)
@@ -178,7 +179,8 @@ def _make(
         if not unwanted:
             raise
         new = host_keys.make_keys(system, keygen, kept, form)
-        return new, ["the wanted SSH host keys could not be made, so all types are: %s" % error]
+        text = "the wanted SSH host keys could not be made, so all types are: %s"
+        return new, [text % error, *openssh.say_missing(new)]
 
 
 def _move(system: System, source: str, target: str) -> None:

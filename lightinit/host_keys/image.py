@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from typing import List, Sequence
 
 from lightinit.errors import ProvisioningError
@@ -11,8 +9,6 @@ from lightinit.host.ssh.server import SshServer
 from lightinit.host.ssh.servers import list_servers
 from lightinit.host.system import System
 from lightinit.model import Outcome
-
-NO_SPACE = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
 
 
 def find_others(system: System) -> List[str]:
@@ -53,6 +49,8 @@ def does_without(
     """Whether sshd works with the image's keys, and a later boot could do no better. Space that is
     lacking may be freed, and then the next boot makes the keys.
     """
+    from lightinit.host.ssh.missing_keys import NO_SPACE
+
     if not private or any(text in str(error) for text in NO_SPACE):
         return False
     from lightinit.login.asking import ask

@@ -18,6 +18,7 @@ from lightinit.formats.ssh.host_keys import (
     with_comment,
 )
 from lightinit.host.ssh import config_files, host_keys
+from lightinit.host.ssh.host_keys import NewKeys
 from lightinit.host.ssh.server import SshServer
 from lightinit.host.ssh.servers import find_server
 from lightinit.host.system import System
@@ -174,7 +175,16 @@ def _replace(
     if not keys.kept:
         old = [name for name in there if private_name(name) not in used]
     host_keys.install_keys(system, new_keys, access, old)
-    return keys._replace(made=made, kept=list(keys.kept) + used)
+    warnings = say_missing(new_keys)
+    return keys._replace(made=made, kept=list(keys.kept) + used, warnings=warnings)
+
+
+def say_missing(new: NewKeys) -> List[str]:
+    """A warning if not all types of keys could be made."""
+    if not new.failure:
+        return []
+    text = "ssh-keygen made only %s: %s; for the other types run: ssh-keygen -A"
+    return [text % (", ".join(new.names), new.failure)]
 
 
 def _reload(system: System, server: SshServer, user: str) -> List[str]:

@@ -23,16 +23,19 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="root is needed: files
 
 
 class StandIn(LiveRoot):
-    """`ssh-keygen -A` makes keys of the types that it is told to."""
+    """`ssh-keygen -A` makes keys of the types that it is told to. If it has `alone`, it then hangs
+    at the next one; `-t` makes those.
+    """
 
     def __init__(
         self,
         root: Any,
         tools: Sequence[str] = ("sshd", "ssh-keygen"),
         kinds: Sequence[str] = ("rsa", "ed25519"),
+        alone: Optional[Sequence[str]] = None,
     ) -> None:
         super().__init__(root)
-        self.tools, self.kinds = tools, kinds
+        self.tools, self.kinds, self.alone = tools, kinds, alone
         self.runs: List[str] = []
 
     def tool(self, name: str) -> Optional[str]:
@@ -42,12 +45,20 @@ class StandIn(LiveRoot):
         self.runs.append(" ".join(argv[:2]))
         if argv[:3] == ["/usr/bin/ssh-keygen", "-A", "-f"]:
             for kind in self.kinds:
-                path = "%s/etc/ssh/ssh_host_%s_key" % (argv[3], kind)
-                if not os.path.exists(path) or not os.path.getsize(path):
-                    for name, text in ((path, "new %s\n" % kind), (path + ".pub", PUBLIC % "new")):
-                        with open(name, "w", encoding="utf-8") as handle:
-                            handle.write(text)
+                self._make("%s/etc/ssh/ssh_host_%s_key" % (argv[3], kind), kind)
+            if self.alone is not None:
+                raise ProvisioningError("command took too long", limit_s=timeout_s)
+        elif argv[1:3] == ["-q", "-t"]:
+            if argv[3] not in (self.alone or ()):
+                return Completed(1, "", "%s is not allowed" % argv[3])
+            self._make(argv[-1], argv[3])
         return Completed(0, "", "no more types" if not self.kinds else "")
+
+    def _make(self, path: str, kind: str) -> None:
+        if not os.path.exists(path) or not os.path.getsize(path):
+            for name, text in ((path, "new %s\n" % kind), (path + ".pub", PUBLIC % "new")):
+                with open(name, "w", encoding="utf-8") as handle:
+                    handle.write(text)
 
 
 def put(system: System, files: Dict[str, str], mode: int = 0o600) -> None:
@@ -236,6 +247,38 @@ def test_when_none_can_be_made_the_old_ones_stay(tmp_path: Any) -> None:
         apply(system)
     assert caught.value.details["said"] == "no more types"
     assert system.read("/etc/ssh/ssh_host_rsa_key") == b"old"
+
+
+@needs_root
+@pytest.mark.parametrize(
+    "kinds, alone, made",
+    [
+        (("ecdsa", "ed25519"), (), ["ecdsa", "ed25519"]),
+        ((), ("ed25519", "ecdsa"), ["ed25519"]),
+        ((), ("ecdsa",), ["ecdsa"]),
+        ((), (), []),
+    ],
+)
+def test_a_type_that_takes_too_long_costs_no_other(
+    tmp_path: Any, kinds: Sequence[str], alone: Sequence[str], made: List[str]
+) -> None:
+    """A starved machine made no RSA key in four minutes: the image's keys stayed, and all VMs of
+    the image would have had them.
+    """
+    system = StandIn(tmp_path, kinds=kinds, alone=alone)
+    put(system, {"ssh_host_rsa_key": "old", "ssh_host_ed25519_key": "old"})
+    if not made:
+        with pytest.raises(ProvisioningError, match="made.*took too long"):
+            apply(system)
+        assert system.read("/etc/ssh/ssh_host_rsa_key") == b"old"
+        return
+    outcome = apply(system)
+    assert outcome.message == "%d SSH host keys made" % len(made)
+    assert len(outcome.warnings) == 1
+    assert "ssh-keygen made only ssh_host_%s_key" % made[0] in outcome.warnings[0]
+    assert "command took too long" in outcome.warnings[0]
+    names = ["ssh_host_%s_key%s" % (kind, end) for kind in made for end in ("", ".pub")]
+    assert keys(system) == dict.fromkeys(names, "new")
 
 
 @needs_root

@@ -106,12 +106,27 @@ def test_keys_that_cannot_be_made_at_all_are_the_same_error_as_ever(tmp_path: Pa
     system = openssh(tmp_path)
     script = system.folder / "ssh-keygen"
     script.write_text(script.read_text().replace("rm -f", ": "))
-    system.order("rsa", "fail")
+    for kind in ("rsa", "ecdsa", "ed25519"):
+        system.order(kind, "fail")
     begin(system)
     with pytest.raises(ssh_host_keys.ProvisioningError, match="ssh host keys could not be made"):
         apply(system)
     early.abandon(system)
     assert system.found() == {}
+
+
+def test_a_type_that_cannot_be_made_costs_no_other(tmp_path: Path) -> None:
+    system = openssh(tmp_path)
+    script = system.folder / "ssh-keygen"
+    script.write_text(script.read_text().replace("rm -f", ": "))
+    system.put("/etc/ssh/ssh_host_rsa_key", "old")
+    system.order("rsa", "fail")
+    begin(system)
+    said = "ssh-keygen made only %s: no rsa; for the other types run: ssh-keygen -A"
+    names = "ssh_host_ecdsa_key, ssh_host_ed25519_key"
+    assert apply(system) == Outcome("2 SSH host keys made", (said % names,))
+    early.abandon(system)
+    assert system.found() == {name: ALL_NEW[name] for name in ALL_NEW if "rsa" not in name}
 
 
 def test_keys_that_stay_are_not_begun(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import logging
 import os
 import stat
 from functools import partial
-from typing import Callable, List, Optional, Sequence, Set, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.command import Completed
@@ -63,10 +63,12 @@ class NewKeys(NamedTuple):
     Attributes:
         names: the names of the private keys.
         folder: the folder of the keys and their public parts, as the VM sees it.
+        failure: why not all types were made; "" if they were.
     """
 
     names: List[str]
     folder: str
+    failure: str = ""
 
 
 def list_host_keys(system: System, is_ours: Callable[[str], bool]) -> List[str]:
@@ -131,7 +133,7 @@ def make_keys(
     """Make a key of each type that `ssh-keygen -A` knows, in the scratch folder.
 
     Keys that were begun by :func:`begin_keys` are waited for. If one of them was not made,
-    `ssh-keygen -A` makes it now.
+    `ssh-keygen -A` makes it now. If not all types can be made, those that were will do.
 
     Args:
         system: the live machine.
@@ -150,42 +152,33 @@ def make_keys(
     if not root:
         root = early.make_folder(system, SCRATCH)
         early.make_inner(system, root + FOLDER)
-    ended = Completed(0, "", "")
     for name in keep:
         system.link("%s%s/%s" % (root, FOLDER, name), system.path("%s/%s" % (FOLDER, name)))
+    made = partial(_list_whole, system, root + FOLDER, form)
+    ended = Completed(0, "", "")
     if not is_complete:
-        ended = _make_missing(system, keygen, root, set(unwanted) - set(keep))
+        from lightinit.host.ssh.missing_keys import make_missing
+
+        ended = make_missing(system, keygen, root, set(unwanted) - set(keep), made)
     # If ssh-keygen cannot make a type (FIPS mode allows only some), it continues with the next one,
     # and its exit status does not show this.
-    names = _list_whole(system, root + FOLDER, form)
-    if not ended.ok or not names and not keep:
-        raise ProvisioningError(
-            "ssh host keys could not be made",
-            status=ended.returncode,
-            said=ended.last_words,
-            hint="run by hand: ssh-keygen -A",
-        )
+    names = made()
+    if not names and not (keep and ended.ok):
+        from lightinit.host.ssh.missing_keys import not_made
+
+        raise not_made(ended)
+    _make_durable(system, root + FOLDER, names)
+    return NewKeys(names, root + FOLDER, "" if ended.ok else ended.last_words)
+
+
+def _make_durable(system: System, folder: str, names: Sequence[str]) -> None:
+    """Write the keys to the disk, before they replace the image's."""
     for name in names:
         for each in (name, name + ".pub"):
-            path = "%s%s/%s" % (root, FOLDER, each)
+            path = "%s/%s" % (folder, each)
             with open(system.path(path), "rb") as handle:
                 system.durability.file(handle.fileno(), path, waits=True)
-    system.make_durable(FOLDER)  # before they replace the image's
-    return NewKeys(names, root + FOLDER)
-
-
-def _make_missing(system: System, keygen: str, root: str, unwanted: Set[str]) -> Completed:
-    """Have `ssh-keygen -A` make the keys that are not there, but for those that are not wanted: it
-    makes none where a file is that is not empty.
-    """
-    blocked = ["%s%s/%s" % (root, FOLDER, name) for name in sorted(unwanted)]
-    for path in blocked:
-        system.link(path, keygen)
-    ended = system.run([keygen, "-A", "-f", system.path(root)], timeout_s=KEYGEN_LIMIT_S)
-    LOG.debug("ssh-keygen said: %s", (ended.stdout + ended.stderr).strip())
-    for path in blocked:
-        system.remove(path)
-    return ended
+    system.make_durable(FOLDER)
 
 
 def give_up_begun(system: System) -> None:
