@@ -159,7 +159,7 @@ def test_settings_that_appear_are_seen(machine: Machine) -> None:
 
 
 def test_only_the_content_counts(machine: Machine) -> None:
-    """Issue 12: a clock or a package may give any time, a file system any inode."""
+    """A clock or a package may give any time, a file system any inode."""
     path = machine.root + "/etc/lightinit/lightinit.conf"
     before = os.stat(path)
     for when_s in (1.0, 4e9):
@@ -310,7 +310,7 @@ def test_a_container_whose_first_process_says_so_is_left_alone(fresh: Machine) -
 
 @pytest.mark.parametrize("init", ["systemd", "another"])
 def test_the_script_starts_one_program(machine: Machine, tmp_path_factory: Any, init: str) -> None:
-    """Issue 12: where cksum is the only one, it still finds that nothing is to do."""
+    """Where cksum is the only one, it still finds that nothing is to do."""
     tools = tmp_path_factory.mktemp("tools")
     os.symlink(str(shutil.which("cksum")), str(tools / "cksum"))
     if init == "systemd":

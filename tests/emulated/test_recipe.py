@@ -163,7 +163,7 @@ def test_modules_find_all_imported_in_a_boot_that_goes_on(tmp_path: Any) -> None
 
 
 def test_what_needs_a_network_is_imported_while_one_is_waited_for(tmp_path: Any) -> None:
-    """Issue 12: before that, the host keys cannot begin and a lease is not noticed. After it, each
+    """Before the wait, the host keys cannot begin and no lease is noticed. After it, each
     import would delay Ready.
     """
     lease = "/var/lib/dhcp/dhclient.eth0.leases"

@@ -75,7 +75,7 @@ main()
 
 @pytest.mark.skipif(sys.version_info < (3, 8), reason="audit events are new in Python 3.8")
 def test_where_the_lease_is_there_the_requests_come_before_the_imports(tmp_path: Any) -> None:
-    """Issue 12: what both requests need is imported before them, and the work of the modules while
+    """What both requests need is imported before them, and the work of the modules while
     the answers are awaited.
     """
     machine = Machine(tmp_path)

@@ -137,7 +137,7 @@ def test_a_key_works_if_a_module_takes_it() -> None:
 
 
 def test_a_key_that_will_not_work_says_what_to_do_instead() -> None:
-    """Issue 13: "never silence", and no dead end either."""
+    """Never silence, and no dead end either."""
     read_by = {key for names, _ in keys.READERS for key in names}
     silent = [
         name

@@ -102,7 +102,7 @@ def probe(steps: "list[str]") -> int:
 
 
 def test_what_comes_needs_no_dump() -> None:
-    """Issue 12: one at the start, and one when the watch is armed."""
+    """One at the start, and one when the watch is armed."""
     need()
     assert probe(CHANGES) == 2
 
@@ -113,7 +113,7 @@ def test_what_goes_is_asked_for() -> None:
 
 
 def test_two_thousand_addresses_and_lost_events() -> None:
-    """Issue 12: more events than the socket holds, two thousand addresses on one NIC."""
+    """More events than the socket holds, two thousand addresses on one NIC."""
     need()
     many = "".join(
         "address add 10.9.%d.%d/16 dev eth0\n" % (number // 250, number % 250 + 1)
