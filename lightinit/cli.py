@@ -180,7 +180,6 @@ def _provision(system: System, command: str, work: Callable[[Any, Lock], int]) -
     import threading
 
     from lightinit.boot import make_context
-    from lightinit.host.init.inherited import leave_behind
     from lightinit.state import Timeline
 
     if system.live and os.geteuid() != 0:
@@ -190,6 +189,8 @@ def _provision(system: System, command: str, work: Callable[[Any, Lock], int]) -
             command=command,
             hint="run as root, or test with --root DIR",
         )
+    from lightinit.host.init.inherited import leave_behind
+
     lifted = leave_behind()
     threading.stack_size(THREAD_STACK_BYTES)
     timeline = Timeline(system.clock)
