@@ -14,7 +14,7 @@ import os
 import signal
 import threading
 import time
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 LOG = logging.getLogger("lightinit.clock")
 AGAIN_S = 1.0
@@ -108,6 +108,15 @@ class Errand(threading.Thread):
         if not self.has_begun and not self._is_done:
             self._is_done = True
             self.run()
+
+    def await_end(self, limit_s: Optional[float] = None) -> None:
+        """Wait until its thread has ended, for ``limit_s`` seconds at most (None: any time).
+        Without a thread, the work is done now; with a limit it is not, since it may take longer.
+        """
+        if self.has_begun:
+            self.join(limit_s)
+        elif limit_s is None:
+            self.do_here()
 
 
 def run_within(limit_s: float, work: Callable[[], object], give_up: Callable[[], None]) -> None:

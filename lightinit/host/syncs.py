@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
 import time
 from typing import Callable, List, Optional, Sequence
 
-from lightinit.host.clock import begin
+from lightinit.host.clock import Errand
 from lightinit.model import NamedTuple
 
 SLOW_S = 2.0  # then syncfs has much to write that is not ours
@@ -152,16 +151,17 @@ class Syncs:
                 raise OSError(error.errno, error.strerror, each.shown) from error
 
 
-class Job(threading.Thread):
-    """Runs a function in a thread. It does not keep the process from ending."""
+class Job(Errand):
+    """Runs a function in a thread, which does not keep the process from ending; or at once, if no
+    further thread can be had.
+    """
 
     def __init__(self, work: Callable[[], None]) -> None:
-        super().__init__(daemon=True)
+        super().__init__("lightinit-sync")
         self.error: Optional[OSError] = None
         self._work = work
-        self._has_begun = begin(self)
-        if not self._has_begun:
-            self.run()
+        self.begin()
+        self.do_here()
 
     def run(self) -> None:
         """Do the work, and keep its error."""
@@ -172,6 +172,5 @@ class Job(threading.Thread):
 
     def ended_in(self, limit_s: Optional[float]) -> bool:
         """Whether it has ended, or ends within ``limit_s`` seconds (None: any time)."""
-        if self._has_begun:
-            self.join(limit_s)
+        self.await_end(limit_s)
         return not self.is_alive()

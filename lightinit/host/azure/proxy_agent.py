@@ -47,9 +47,7 @@ class ProxyAgentCheck(Errand):
 
     def problem(self) -> str:
         """Wait for the answer. Returns the problem; "" if there is none."""
-        if self.has_begun:
-            self.join()
-        self.do_here()
+        self.await_end()
         return self._problem
 
     def _find(self) -> Optional[str]:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from typing import Callable, Optional, Tuple
 
 from lightinit.errors import MalformedError, ProvisioningError
-from lightinit.host.clock import begin
+from lightinit.host.clock import Errand
 from lightinit.host.dhcp.client import Kill, Renewing
 from lightinit.host.dhcp.clients import CLIENTS, silent_clients
 from lightinit.host.dhcp.processes import running_processes
@@ -39,7 +38,7 @@ class Renewal(NamedTuple):
     warnings: Tuple[str, ...] = ()
 
 
-class Sending(threading.Thread):
+class Sending(Errand):
     """A renewal beside other work.
 
     Args:
@@ -47,11 +46,11 @@ class Sending(threading.Thread):
     """
 
     def __init__(self, renew: Callable[[], Renewal]) -> None:
-        super().__init__(daemon=True)
+        super().__init__("lightinit-renew")
         self._renew = renew
         self._renewal = Renewal()
         self._error: Optional[BaseException] = None
-        self._has_begun = begin(self)
+        self.begin()
 
     def run(self) -> None:
         """Renew, in the thread."""
@@ -66,10 +65,7 @@ class Sending(threading.Thread):
         Raises:
             BaseException: what the function has raised.
         """
-        if self._has_begun:
-            self.join(limit_s)
-        elif limit_s is None:
-            self.run()
+        self.await_end(limit_s)
         if self._error is not None:
             raise self._error
         return self._renewal
