@@ -55,7 +55,7 @@ class MetadataReading:
             LibraryError: requests does not work.
         """
         try:
-            offered = self._client.get("/openstack", deadline_s=self._left_s * LIST_SHARE)
+            offered = self._list_versions()
         except LibraryError:
             raise
         except LightinitError as error:
@@ -70,7 +70,7 @@ class MetadataReading:
             ProvisioningError: it is not, or nothing answers.
         """
         try:
-            offered = self._client.get("/openstack", deadline_s=self._left_s * LIST_SHARE)
+            offered = self._list_versions()
         except LibraryError:
             raise
         except LightinitError as error:  # some proxies have no list of versions
@@ -85,6 +85,9 @@ class MetadataReading:
                 url="http://%s/openstack" % self._client.endpoint,
                 hint="if this is another platform, set `datasource`; " + HINT,
             )
+
+    def _list_versions(self) -> bytes:
+        return self._client.get("/openstack", deadline_s=self._left_s * LIST_SHARE)
 
     def read_meta_data(self, version: str) -> Tuple[str, Dict[str, Any]]:
         """The document that says which instance this is, and the version in which it is there:
