@@ -90,16 +90,14 @@ def plan_waagent(context: RemovalContext, row: Row) -> List[Change]:
 def plan_swap(context: RemovalContext, row: Row) -> List[Change]:
     """Note the swap that is not on the resource disk or in memory."""
     system = context.system
-    found = []
+    found: List[str] = []
+    ours: List[str] = []
     for line in system.read_text(fstab.FILE).split("\n"):
         fields = words_of(line.split("#")[0])
-        if len(fields) >= 3 and fields[2] == "swap" and not line.rstrip().endswith(fstab.MARK):
+        if line.rstrip().endswith(fstab.MARK):
+            ours += words_of(line)[:1]
+        elif len(fields) >= 3 and fields[2] == "swap":
             found.append(fields[0])
-    ours = [
-        words_of(line)[0]
-        for line in system.read_text(fstab.FILE).split("\n")
-        if words_of(line) and line.rstrip().endswith(fstab.MARK)
-    ]
     for path, _size_kib in parse_swaps(system.read_text("/proc/swaps")):
         if not path.startswith("/dev/zram") and path not in ours:
             found.append(path)
