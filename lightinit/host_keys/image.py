@@ -49,9 +49,9 @@ def does_without(
     """Whether sshd works with the image's keys, and a later boot could do no better. Space that is
     lacking may be freed, and then the next boot makes the keys.
     """
-    from lightinit.host.ssh.missing_keys import NO_SPACE
+    from lightinit.host.ssh.missing_keys import lacks_space
 
-    if not private or any(text in str(error) for text in NO_SPACE):
+    if not private or lacks_space(str(error)):
         return False
     from lightinit.login.asking import ask
 

@@ -164,11 +164,19 @@ def make_keys(
     # and its exit status does not show this.
     names = made()
     if not names and not (keep and ended.ok):
-        from lightinit.host.ssh.missing_keys import not_made
-
         raise not_made(ended)
     _make_durable(system, root + FOLDER, names)
     return NewKeys(names, root + FOLDER, "" if ended.ok else ended.last_words)
+
+
+def not_made(ended: Completed) -> ProvisioningError:
+    """The error for a program that has ended without a key."""
+    return ProvisioningError(
+        "ssh host keys could not be made",
+        status=ended.returncode,
+        said=ended.last_words,
+        hint="run by hand: ssh-keygen -A",
+    )
 
 
 def _make_durable(system: System, folder: str, names: Sequence[str]) -> None:

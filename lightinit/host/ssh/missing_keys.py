@@ -14,7 +14,7 @@ from typing import Callable, List, Set
 
 from lightinit.errors import ProvisioningError
 from lightinit.host.command import Completed
-from lightinit.host.ssh.host_keys import FOLDER, KEYGEN_LIMIT_S
+from lightinit.host.ssh.host_keys import FOLDER, KEYGEN_LIMIT_S, not_made
 from lightinit.host.system import System
 
 LOG = logging.getLogger("lightinit.host_keys")
@@ -54,7 +54,7 @@ def make_missing(
             system.remove(path)
     if ended.ok:
         return ended
-    if any(text in ended.last_words for text in NO_SPACE):
+    if lacks_space(ended.last_words):
         raise not_made(ended)
     for kind in QUICK:
         path = place % kind
@@ -68,14 +68,9 @@ def make_missing(
     return ended
 
 
-def not_made(ended: Completed) -> ProvisioningError:
-    """The error for a program that has ended without a key."""
-    return ProvisioningError(
-        "ssh host keys could not be made",
-        status=ended.returncode,
-        said=ended.last_words,
-        hint="run by hand: ssh-keygen -A",
-    )
+def lacks_space(said: str) -> bool:
+    """Whether what a program said is that space is lacking."""
+    return any(text in said for text in NO_SPACE)
 
 
 def _run(system: System, argv: List[str], limit_s: float) -> Completed:
