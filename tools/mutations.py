@@ -27,63 +27,23 @@ BLANKS: Tuple[bytes, ...] = (
 )
 # What is a digit to one program and not to another one; what is too much.
 NUMBERS: Tuple[bytes, ...] = (
-    *(
-        b"0",
-        b"1",
-        b"-1",
-        b"+1",
-        b"1_0",
-        b"00",
-        b"08",
-        b"0x1",
-        b"1e999",
-        b"nan",
-        b"1.",
-        b"1.5",
-        b"255",
-    ),
-    *(
-        b"256",
-        b"65536",
-        b"4294967296",
-        b"18446744073709551616",
-        b"9" * 400,
-        b"\xc2\xb2",
-        b"\xd9\xa1",
-    ),
-    b"\xef\xbc\x91",
+    *b"0 1 -1 +1 1_0 00 08 0x1 1e999 nan 1. 1.5 255 256 65536 4294967296".split(),
+    b"18446744073709551616",
+    b"9" * 400,
+    *(digit.encode() for digit in "\u00b2\u0661\uff11"),
 )
 # What is no text, or none that is expected.
 BYTES: Tuple[bytes, ...] = (
-    *(bytes((number,)) for number in range(0x20)),
-    *(
-        b"\x7f",
-        b"\x80",
-        b"\xff",
-        b"\xef\xbb\xbf",
-        b"\xed\xa0\x80",
-        b"\xf0\x9f\x98\x80",
-        b"\xc3\xa9",
-    ),
+    *(bytes((number,)) for number in (*range(0x20), 0x7F, 0x80, 0xFF)),
+    b"\xef\xbb\xbf",
+    b"\xed\xa0\x80",  # half of a pair of UTF-16
+    *(character.encode() for character in "\U0001f600\u00e9"),
 )
 # What the formats are made of.
 MARKS: Tuple[bytes, ...] = (
     *(each.encode() for each in "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"),
-    *(
-        b"\\n",
-        b"\\u0000",
-        b"\\ud800",
-        b"''",
-        b'""',
-        b'\\"',
-        b"[]",
-        b"{}",
-        b"${",
-        b"$(",
-        b"!!",
-        b"%s",
-    ),
-    *(b"null", b"true", b"[[", b"]]", b"<!", b"&#", b"..", b"/../", b"//", b"::", b"==", b"AAAA"),
+    *rb"""\n \u0000 \ud800 '' "" \" [] {} ${ $( !! %s null true""".split(),
+    *b"[[ ]] <! &# .. /../ // :: == AAAA".split(),
 )
 ODD = (BLANKS, NUMBERS, BYTES, MARKS)
 _WORD = re.compile(rb"[A-Za-z0-9_.-]{2,64}")
