@@ -49,7 +49,7 @@ QUESTIONS: Mapping[str, str] = {
     "running": (
         "systemctl is-system-running --wait || systemctl list-units --failed --no-legend --plain"
     ),
-    "status": "lightinit status --long",
+    "status": "lightinit status --wait --long",
     "hostname": "hostname",
     "/etc/hostname": "cat /etc/hostname",
     "boot": "cat /proc/sys/kernel/random/boot_id",
